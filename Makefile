@@ -1,0 +1,54 @@
+# Needs only Python 3.11+ and make: everything else is set up in .venv from the lock file.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench catalog lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "productive-ingest needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "could not make $(VENV); on Debian or Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(STAMP): $(BIN)/python requirements/runtime.txt pyproject.toml
+	@echo "setting up $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): $(STAMP) requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(STAMP) ## crawl the sandbox organization into a DuckDB file and query it
+	@$(BIN)/productive-ingest demo
+
+test: $(DEV) ## run the whole test suite
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+lint: $(DEV) ## formatting, lint rules and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/python scripts/generate_catalog.py --check
+
+format: $(DEV) ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(DEV) ## measure the ratios that docs/benchmarks.md reports
+	@$(BIN)/python -m bench
+
+catalog: $(DEV) ## generate the catalog and docs/tables.md from the facts
+	@$(BIN)/python scripts/generate_catalog.py
+
+lock: $(DEV) ## refresh the lock files from pyproject.toml
+	@scripts/lock.sh
+
+clean: ## remove what make set up
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,117 @@
+"""The warehouse: tables of rows with one row per id, written by version and read back for comparison."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.catalog.model import ColumnType
+from shared.record.model import OwnColumn, Record, Source, Value
+
+OWN_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
+    (OwnColumn.SYNCED_AT, ColumnType.TIMESTAMP),
+    (OwnColumn.CHANGED_AT, ColumnType.TIMESTAMP),
+    (OwnColumn.SOURCE, ColumnType.STRING),
+    (OwnColumn.RUN_ID, ColumnType.STRING),
+    (OwnColumn.UNPARSED, ColumnType.JSON),
+)
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """The columns that a table shall have: `id` first, then those chosen, without our own.
+
+    Adapters add `OWN_COLUMNS` and whatever they need to keep the version.
+    """
+
+    name: str
+    columns: tuple[tuple[str, ColumnType], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record on its way into a table, with what the own columns need from its batch."""
+
+    record: Record
+    source: Source
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row the warehouse would not take, by its index in the rows given; the others were written."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """What became of the rows of one write, all durable: `applied` changed the table, `stale` lost to what was there.
+
+    `refused` is normal now and then (it goes to the dead letters); it never grows with a healthy schema.
+    """
+
+    applied: int
+    stale: int
+    refused: tuple[RefusedRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """What `ensure_table` did: made the table, or added columns."""
+
+    created: bool = False
+    added: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """How a table is: its rows, the latest `_synced_at` and `_changed_at` (µs), and how many rows keep `_unparsed`."""
+
+    rows: int
+    last_synced_us: int | None = None
+    last_changed_us: int | None = None
+    unparsed_rows: int = 0
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+class Warehouse(Protocol):
+    """One writer at a time. Calls may be awaited concurrently; none blocks the event loop.
+
+    `StorageError` when the store cannot be used, `BusyError` when another process holds it,
+    `UnreachableError` when it does not answer.
+    """
+
+    async def ensure_table(self, schema: TableSchema) -> SchemaChange:
+        """Create the table or add the columns it lacks; never drops or retypes anything."""
+        ...
+
+    async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:
+        """Apply rows, durably and as one, each if its version is larger than what the table knows of its id.
+
+        A deletion is remembered, so that an older upsert cannot bring the row back. The rows may hold
+        an id more than once: the largest version counts. The table must have been ensured.
+        """
+        ...
+
+    async def state(self, table: str) -> TableState | None:
+        """None when there is no such table."""
+        ...
+
+    def ids(self, table: str) -> AsyncIterator[Sequence[str]]:
+        """All ids of a table in chunks, in no order."""
+        ...
+
+    async def fetch(self, schema: TableSchema, ids: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
+        """The rows of `ids` that exist, by id, with the schema's columns and `_unparsed`.
+
+        Values are in the form they travel in (see `ColumnType`), NUMERIC in the canonical text of
+        `shared.record`; NULLs are left out.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...
