@@ -1,0 +1,1 @@
+"""The console command: it parses, calls and prints."""

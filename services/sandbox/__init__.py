@@ -1,0 +1,1 @@
+"""A make-believe Productive organization behind the real API's manners."""

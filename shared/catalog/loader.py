@@ -14,7 +14,7 @@ from shared.errors import ConfigError
 
 
 class Catalog(Mapping[str, Table]):
-    """All tables by name, in the order of the generated file: a table's targets are not implied to come first."""
+    """All tables by name, in the order of the generated file."""
 
     def __init__(self, tables: tuple[Table, ...]) -> None:
         self._tables = {table.name: table for table in tables}

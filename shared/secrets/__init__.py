@@ -1,0 +1,1 @@
+"""The secrets port and its adapters."""

@@ -48,7 +48,7 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True)
 class WriteOutcome:
-    """What became of the rows of one write, all durable: `applied` changed the table, `stale` lost to what was there.
+    """What became of the rows of one write: `applied` changed the table, `stale` lost to what was there.
 
     `refused` is normal now and then (it goes to the dead letters); it never grows with a healthy schema.
     """
@@ -68,7 +68,7 @@ class SchemaChange:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """How a table is: its rows, the latest `_synced_at` and `_changed_at` (µs), and how many rows keep `_unparsed`."""
+    """How a table is: rows, latest `_synced_at` and `_changed_at` in µs, rows that keep `_unparsed`."""
 
     rows: int
     last_synced_us: int | None = None
