@@ -1,0 +1,190 @@
+"""Every setting there is, declared once: its key in the file, its environment variable, its meaning.
+
+`docs/configuration.md` lists them all; a test fails when one is missing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from shared.catalog.selection import SelectionRules
+from shared.urls import url_of
+
+Kind = Literal["text", "integer", "number", "names"]
+Raw = str | int | float | list[str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting. `least` and `most` bound a number; `names` is a list of strings."""
+
+    key: str
+    kind: Kind
+    about: str
+    env: str | None = None
+    default: Raw | None = None
+    least: float = 0
+    most: float = float("inf")
+
+
+SETTINGS: Final = (
+    Setting(
+        "productive.organization_id",
+        "text",
+        "The organization's id: in Productive's web address, the number before the first dash.",
+        env="PRODUCTIVE_ORGANIZATION_ID",
+    ),
+    Setting(
+        "productive.api_url",
+        "text",
+        "Where the API is.",
+        env="PRODUCTIVE_API_URL",
+        default="https://api.productive.io/api/v2",
+    ),
+    Setting(
+        "productive.concurrency",
+        "integer",
+        "How many requests may be under way at once.",
+        default=8,
+        least=1,
+        most=64,
+    ),
+    Setting(
+        "productive.reserve",
+        "number",
+        "The share of Productive's rate limits that a crawl leaves to others, such as webhooks' re-reads.",
+        default=0.0,
+        most=0.9,
+    ),
+    Setting(
+        "productive.limit_scale",
+        "number",
+        "How many times faster than the real API the server's rate limit windows are (for sandboxes).",
+        env="PRODUCTIVE_LIMIT_SCALE",
+        default=1.0,
+        least=1,
+        most=10_000,
+    ),
+    Setting(
+        "storage.data_dir",
+        "text",
+        "The folder of the embedded bus, warehouse and objects.",
+        env="PRODUCTIVE_DATA_DIR",
+        default="./productive-data",
+    ),
+    Setting("storage.bus_url", "text", "The bus; default: bus.sqlite in the data folder.", env="BUS_URL"),
+    Setting(
+        "storage.warehouse_url",
+        "text",
+        "The warehouse; default: productive.duckdb in the data folder.",
+        env="WAREHOUSE_URL",
+    ),
+    Setting(
+        "storage.objects_url",
+        "text",
+        "Checkpoints, claims and state; default: the folder objects in the data folder.",
+        env="OBJECTS_URL",
+    ),
+    Setting(
+        "storage.secrets_url",
+        "text",
+        "Where the API token is when PRODUCTIVE_API_TOKEN is not set; default: secrets.json in the data folder.",
+        env="SECRETS_URL",
+    ),
+    Setting("tables.only", "names", "Sync these tables and no others."),
+    Setting("tables.add", "names", "Sync these tables beside the default ones."),
+    Setting("tables.skip", "names", "Do not sync these tables."),
+    Setting(
+        "columns.add",
+        "names",
+        "Columns that are left out unless named, as table.column: those that hold credentials.",
+    ),
+    Setting("columns.skip", "names", "Columns to leave out, as table.column."),
+    Setting(
+        "writer.batch_rows",
+        "integer",
+        "How many rows are written at once at the most.",
+        default=20_000,
+        least=1,
+        most=100_000,
+    ),
+    Setting(
+        "writer.batch_megabytes",
+        "integer",
+        "How much uncompressed data is written at once at the most.",
+        default=16,
+        least=1,
+        most=256,
+    ),
+    Setting(
+        "writer.linger_seconds",
+        "number",
+        "How long a record may wait for others to be written with it.",
+        default=0.25,
+        most=60,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings with their values, checked; the embedded ports' URLs come from the data folder."""
+
+    organization_id: str | None
+    api_url: str
+    concurrency: int
+    reserve: float
+    limit_scale: float
+    data_dir: Path
+    bus_url: str
+    warehouse_url: str
+    objects_url: str
+    secrets_url: str
+    selection: SelectionRules
+    batch_rows: int
+    batch_megabytes: int
+    linger_seconds: float
+
+
+def settle(values: Mapping[str, Raw]) -> Settings:
+    """Settings from checked values by key; what is absent gets its default."""
+
+    def text(key: str, default: str = "") -> str:
+        return str(values.get(key) or _DEFAULTS.get(key) or default)
+
+    def number(key: str) -> float:
+        return float(str(values.get(key, _DEFAULTS[key])))
+
+    def names(key: str) -> tuple[str, ...]:
+        value = values.get(key, ())
+        return tuple(value) if isinstance(value, list) else ()
+
+    data_dir = Path(text("storage.data_dir")).expanduser().resolve()
+    return Settings(
+        organization_id=text("productive.organization_id") or None,
+        api_url=text("productive.api_url"),
+        concurrency=int(number("productive.concurrency")),
+        reserve=number("productive.reserve"),
+        limit_scale=number("productive.limit_scale"),
+        data_dir=data_dir,
+        bus_url=text("storage.bus_url", url_of("sqlite", data_dir / "bus.sqlite")),
+        warehouse_url=text("storage.warehouse_url", url_of("duckdb", data_dir / "productive.duckdb")),
+        objects_url=text("storage.objects_url", url_of("file", data_dir / "objects")),
+        secrets_url=text("storage.secrets_url", url_of("file", data_dir / "secrets.json")),
+        selection=SelectionRules(
+            only=names("tables.only"),
+            add=names("tables.add"),
+            skip=names("tables.skip"),
+            add_columns=names("columns.add"),
+            skip_columns=names("columns.skip"),
+        ),
+        batch_rows=int(number("writer.batch_rows")),
+        batch_megabytes=int(number("writer.batch_megabytes")),
+        linger_seconds=number("writer.linger_seconds"),
+    )
+
+
+_DEFAULTS: Final = {setting.key: setting.default for setting in SETTINGS}
