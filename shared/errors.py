@@ -7,6 +7,7 @@ a setting is wrong or missing             `ConfigError`        (a person edits t
 Productive refuses the token or the       `CredentialsError`   (a person changes the credentials)
 organization
 another process holds what we need        `BusyError`          (wait for it, or end it)
+too many of the last messages are bad     `HaltedError`        (a person finds out why, then restarts)
 a disk, a file or a store cannot be used  `StorageError`       (a person makes room or repairs it)
 Productive, or a store, does not answer   `UnreachableError`   (try again later)
 a store is full for the moment            `BackpressureError`  (slow down, then try again)
@@ -73,6 +74,10 @@ class StorageError(OwnerError):
     """A disk is full, a file is not what it should be, a store refuses us."""
 
     exit_code = ExitCode.STORAGE
+
+
+class HaltedError(OwnerError):
+    """Going on would empty everything into the dead letters."""
 
 
 class TransientError(IngestError):

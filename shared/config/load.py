@@ -83,7 +83,8 @@ def _checked(section: str, name: str, value: Any, place: str) -> Raw:
     if problem:
         raise ConfigError(f"{place}: {name} must be {problem}, not {value!r}")
     # An id written as a number means the text of that number.
-    return str(value) if setting.kind == "text" else value  # type: ignore[no-any-return]
+    checked: Raw = str(value) if setting.kind == "text" else value
+    return checked
 
 
 def _problem(setting: Setting, value: Any) -> str | None:

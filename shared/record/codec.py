@@ -82,6 +82,10 @@ class BatchCodec:
         plain = _unfold(body, message.attributes.get("encoding", "identity"))
         return Decoded(_parse(plain), claim, len(plain))
 
+    async def remove_claim(self, name: str) -> None:
+        """Forget a claim whose record has been written and acked."""
+        await self._objects.delete(name)
+
 
 def _attributes(batch: RecordBatch, encoding: str) -> dict[str, str]:
     return {

@@ -1,0 +1,101 @@
+"""Writes what is pending, and tells the bus about it: ack, dead letter, or give back."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from services.writer.environment import WriterEnvironment
+from services.writer.pending import Pending, Taken, newest_rows
+from services.writer.schemas import fit
+from shared.bus.port import Delivery
+from shared.errors import HaltedError, OwnerError, RecordError, TransientError
+from shared.record import RecordBatch
+from shared.warehouse.port import RefusedRow, Row, TableSchema
+
+log = logging.getLogger(__name__)
+
+
+class Flusher:
+    """The writing half of the writer. One flush at a time; it owns the schemas and the brake."""
+
+    def __init__(self, env: WriterEnvironment) -> None:
+        self._env = env
+        self._ensured: dict[str, TableSchema] = {}
+        self._fates: deque[bool] = deque(maxlen=env.limits.brake_window)
+
+    async def flush(self, pending: Pending) -> None:
+        """Write table by table; one that fails does not keep the others from being written.
+
+        Raises `OwnerError` when a person has to act: what was not acked is delivered again later.
+        """
+        for messages in pending.tables.values():
+            try:
+                await self._write(messages)
+            except RecordError as error:
+                for taken in messages:
+                    await self.reject(taken.delivery, error.message)
+            except OwnerError:
+                raise
+            except TransientError as error:
+                log.warning("writing %s failed for now: %s", messages[0].batch.table, error)
+                await self._give_back(messages)
+            except Exception as error:
+                # A bug, or data that no check foresaw: others must not wait for it, and it must not be lost.
+                log.exception("writing %s failed", messages[0].batch.table)
+                await self._retry_or_reject(messages, f"{type(error).__name__}: {error}")
+
+    async def reject(self, delivery: Delivery, reason: str) -> None:
+        """Set a whole message aside."""
+        await self._env.bus.dead_letter(delivery.lease_id, reason)
+        self._env.observer.dead_lettered(reason)
+        self._settle(good=False)
+
+    async def _write(self, messages: Sequence[Taken]) -> None:
+        rows = newest_rows(messages)
+        columns = set[str]().union(*(row.record.data for row in rows))
+        schema = self._env.schemas.schema_for(messages[0].batch.table, columns)
+        if self._ensured.get(schema.name) != schema:
+            await self._env.warehouse.ensure_table(schema)
+            self._ensured[schema.name] = schema
+        if not columns.issubset(name for name, _ in schema.columns):
+            rows = [Row(fit(row.record, schema), row.source, row.run_id) for row in rows]
+        outcome = await self._env.warehouse.write(schema, rows)
+        for refused in outcome.refused:
+            await self._bury(messages[0].batch, rows, refused)
+        await self._env.bus.ack([taken.delivery.lease_id for taken in messages])
+        for taken in messages:
+            if taken.claim is not None:
+                await self._env.codec.remove_claim(taken.claim)
+            self._settle(good=True)
+        self._env.observer.written(
+            schema.name, applied=outcome.applied, stale=outcome.stale, refused=len(outcome.refused)
+        )
+
+    async def _bury(self, like: RecordBatch, rows: Sequence[Row], refused: RefusedRow) -> None:
+        row = rows[refused.index]
+        batch = RecordBatch(like.table, like.organization_id, row.source, row.run_id, [row.record])
+        for message in await self._env.codec.encode(batch):
+            await self._env.bus.bury(message, f"{like.table} {row.record.id}: {refused.reason}")
+        self._env.observer.dead_lettered(refused.reason)
+
+    async def _give_back(self, messages: Sequence[Taken]) -> None:
+        ids = [taken.delivery.lease_id for taken in messages]
+        await self._env.bus.release(ids, delay_seconds=self._env.limits.retry_seconds)
+
+    async def _retry_or_reject(self, messages: Sequence[Taken], reason: str) -> None:
+        worn_out = [taken for taken in messages if taken.delivery.attempt >= self._env.limits.attempts]
+        await self._give_back([taken for taken in messages if taken not in worn_out])
+        for taken in worn_out:
+            await self.reject(taken.delivery, reason)
+
+    def _settle(self, *, good: bool) -> None:
+        self._fates.append(good)
+        bad = self._fates.count(False)
+        if len(self._fates) >= self._env.limits.brake_least and bad * 2 > len(self._fates):
+            raise HaltedError(
+                f"{bad} of the last {len(self._fates)} messages could not be written; the writer has stopped",
+                advice="See why with `productive-ingest deadletters list`; after the cause is mended, "
+                "`productive-ingest deadletters replay --all` brings them back.",
+            )
