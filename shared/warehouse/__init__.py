@@ -1,1 +1,55 @@
 """The warehouse port and its adapters, chosen by URL."""
+
+from __future__ import annotations
+
+from shared.clock import Clock, SystemClock
+from shared.urls import scheme_of, unknown_scheme
+from shared.warehouse.duckdb import DuckdbSettings, DuckdbWarehouse, QueryResult, connect, snapshot_path_of
+from shared.warehouse.port import (
+    OWN_COLUMNS,
+    RefusedRow,
+    Row,
+    SchemaChange,
+    TableSchema,
+    TableState,
+    Warehouse,
+    WriteOutcome,
+)
+
+_SCHEMES = ("duckdb",)
+
+
+async def open_warehouse(
+    url: str,
+    *,
+    read_only: bool = False,
+    clock: Clock | None = None,
+    duckdb: DuckdbSettings | None = None,
+) -> DuckdbWarehouse:
+    """Open the warehouse that a URL names: `duckdb:///absolute/path` or `duckdb:relative/path`.
+
+    `ConfigError` for a URL without an adapter, `BusyError` when another process holds the store,
+    `StorageError` when it cannot be used.
+    """
+    if scheme_of(url) not in _SCHEMES:
+        raise unknown_scheme("warehouse", url, _SCHEMES)
+    return await connect(
+        url, read_only=read_only, clock=clock or SystemClock(), settings=duckdb or DuckdbSettings()
+    )
+
+
+__all__ = [
+    "OWN_COLUMNS",
+    "DuckdbSettings",
+    "DuckdbWarehouse",
+    "QueryResult",
+    "RefusedRow",
+    "Row",
+    "SchemaChange",
+    "TableSchema",
+    "TableState",
+    "Warehouse",
+    "WriteOutcome",
+    "open_warehouse",
+    "snapshot_path_of",
+]

@@ -1,1 +1,9 @@
 """The warehouse in one DuckDB file."""
+
+from shared.warehouse.duckdb.adapter import DuckdbWarehouse
+from shared.warehouse.duckdb.connect import connect
+from shared.warehouse.duckdb.engine import DuckdbSettings
+from shared.warehouse.duckdb.failures import snapshot_path_of
+from shared.warehouse.duckdb.query import QueryResult
+
+__all__ = ["DuckdbSettings", "DuckdbWarehouse", "QueryResult", "connect", "snapshot_path_of"]

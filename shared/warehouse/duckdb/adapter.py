@@ -1,0 +1,114 @@
+"""The warehouse port over one DuckDB file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from shared.catalog.model import ColumnType
+from shared.record.model import OwnColumn, Value
+from shared.warehouse.duckdb import sql
+from shared.warehouse.duckdb.engine import Cursor, Engine
+from shared.warehouse.duckdb.query import QueryResult, run_query
+from shared.warehouse.duckdb.snapshot import Snapshot
+from shared.warehouse.duckdb.tables import columns_of, ensure, selectable, state_of
+from shared.warehouse.duckdb.upsert import upsert
+from shared.warehouse.port import Row, SchemaChange, TableSchema, TableState, WriteOutcome
+
+_IDS_IN_A_CHUNK = 10_000
+_UNPARSED = (OwnColumn.UNPARSED.value, ColumnType.JSON)
+
+
+class DuckdbWarehouse:
+    """See `shared.warehouse.port.Warehouse`; one process at a time has the file.
+
+    Besides the port: `query` for people's questions, and `refresh_snapshot` for the copy that others may
+    read meanwhile.
+    """
+
+    def __init__(self, engine: Engine, snapshot: Snapshot) -> None:
+        self._engine = engine
+        self._snapshot = snapshot
+
+    @property
+    def path(self) -> Path:
+        """The file, as an absolute path."""
+        return self._engine.path
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Where the read-only copy is once it has been made."""
+        return self._snapshot.path
+
+    async def ensure_table(self, schema: TableSchema) -> SchemaChange:
+        """See `Warehouse.ensure_table`; `StorageError` when a column has another type than it should."""
+        change = await self._engine.run(lambda cursor: ensure(cursor, schema))
+        if change.created or change.added:
+            self._snapshot.note_change()
+        return change
+
+    async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:
+        """See `Warehouse.write`; a column of the table that the schema leaves out becomes NULL."""
+        outcome = await self._engine.run(lambda cursor: upsert(cursor, schema, rows))
+        if outcome.applied:
+            self._snapshot.note_change()
+        return outcome
+
+    async def state(self, table: str) -> TableState | None:
+        """See `Warehouse.state`; column types are in the catalog's words."""
+        return await self._engine.run(lambda cursor: state_of(cursor, table))
+
+    async def ids(self, table: str) -> AsyncIterator[Sequence[str]]:
+        """See `Warehouse.ids`; ids that are written or deleted meanwhile may be there or not."""
+        last: str | None = None
+        while True:
+            page = await self._engine.run(partial(_ids_after, table=table, last=last))
+            for start in range(0, len(page), _IDS_IN_A_CHUNK):
+                yield page[start : start + _IDS_IN_A_CHUNK].to_pylist()
+            if len(page) < sql.SELECT_IDS_LIMIT:
+                return
+            last = page[-1].as_py()
+
+    async def fetch(self, schema: TableSchema, ids: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
+        """See `Warehouse.fetch`; columns that the table does not have yet are NULL."""
+        return await self._engine.run(lambda cursor: _fetch(cursor, schema, ids))
+
+    async def query(
+        self, statement: str, parameters: Sequence[Any] = (), *, max_rows: int = 10_000
+    ) -> QueryResult:
+        """Answer one reading SQL statement, `?` standing for the parameters.
+
+        At most `max_rows` rows come back. `ConfigError` when the statement cannot be run or would write.
+        """
+        return await self._engine.run(lambda cursor: run_query(cursor, statement, parameters, max_rows))
+
+    async def refresh_snapshot(self, *, force: bool = False) -> bool:
+        """Replace the read-only copy if it is due; True if it was replaced. See `Snapshot.refresh`."""
+        return await self._snapshot.refresh(force=force)
+
+    async def close(self) -> None:
+        """Wait for what is being written, and let go of the file; may be called again."""
+        await self._engine.close()
+
+
+def _ids_after(cursor: Cursor, *, table: str, last: str | None) -> Any:
+    if "id" not in columns_of(cursor, table):
+        return pa.array([], pa.string())
+    if last is None:
+        relation = cursor.sql(sql.select_first_ids(table))
+    else:
+        relation = cursor.sql(sql.select_ids(table), params=[last])
+    return relation.to_arrow_table()["id"]
+
+
+def _fetch(cursor: Cursor, schema: TableSchema, ids: Sequence[str]) -> dict[str, dict[str, Value]]:
+    columns = selectable(cursor, schema, _UNPARSED)
+    if not columns or not ids:
+        return {}
+    cursor.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
+    rows = cursor.sql(sql.select_travelling(schema.name, columns)).to_arrow_table().to_pylist()
+    return {row["id"]: {name: value for name, value in row.items() if value is not None} for row in rows}

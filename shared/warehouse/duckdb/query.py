@@ -1,0 +1,90 @@
+"""Questions that people ask the warehouse in SQL: one statement, which can only read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from shared.errors import ConfigError
+from shared.warehouse.duckdb.execute import execute
+from shared.warehouse.duckdb.failures import first_line
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
+_STORE_FAILURES = (
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+)
+_CHUNK = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What a query found; `truncated` when there was more than the rows asked for.
+
+    Values are plain Python: TIMESTAMPTZ a datetime in UTC, DATE a date, DECIMAL and HUGEINT a Decimal,
+    JSON its text.
+    """
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    truncated: bool = False
+
+
+def run_query(
+    cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any], max_rows: int
+) -> QueryResult:
+    """Run one reading statement; `ConfigError` when it is something else or cannot be run."""
+    try:
+        statements = cursor.extract_statements(statement)
+        if len(statements) != 1 or statements[0].type not in _READING:
+            raise ConfigError(
+                "a query is one statement that reads",
+                advice="Write a single SELECT (or WITH … SELECT, FROM, DESCRIBE, SUMMARIZE, EXPLAIN).",
+            )
+        # The type alone says too little: WITH … may hold an INSERT and still be a SELECT.
+        execute(cursor, "BEGIN TRANSACTION READ ONLY")
+        return _read(cursor, statement, parameters, max_rows)
+    except _STORE_FAILURES:
+        raise
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"the query cannot be run: {first_line(str(error))}",
+            advice="Queries only read, and only this warehouse: SHOW TABLES and DESCRIBE tell what there is.",
+        ) from error
+
+
+def _read(
+    cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any], max_rows: int
+) -> QueryResult:
+    reader = cursor.sql(statement, params=list(parameters) or None).to_arrow_reader(_CHUNK)
+    rows: list[tuple[Any, ...]] = []
+    for batch in reader:
+        # By place and not by name: a join may well have two columns of one name.
+        rows.extend(zip(*(_python_values(column) for column in batch.columns), strict=True))
+        if len(rows) > max_rows:
+            break
+    return QueryResult(list(reader.schema.names), rows[:max_rows], truncated=len(rows) > max_rows)
+
+
+def _python_values(column: Any) -> list[Any]:
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        # Arrow would look the zone up in a time zone database, which small systems do not have.
+        microseconds = column.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64()).to_pylist()
+        return [None if value is None else _moment(value) for value in microseconds]
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _moment(microseconds: int) -> datetime | str:
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return "infinity" if microseconds > 0 else "-infinity"

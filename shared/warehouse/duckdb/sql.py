@@ -1,0 +1,182 @@
+# ruff: noqa: S608  Only our own names and catalog names, quoted, are put into statements; values are not.
+"""The statements that the embedded warehouse runs, as functions from names to text.
+
+Tables lie in schema `main` under their catalog names. What only we need is in `BOOKKEEPING`, so that
+`SHOW TABLES` shows data and nothing else. Identifiers are always quoted: there is a table `filters`,
+and columns are named `default`, `order` or `time`.
+
+There is no primary key: its index slows updates down by an order of magnitude once a table is large,
+and `ON CONFLICT` keeps the first of two rows of one batch, whatever their versions (both measured with
+DuckDB 2.0). `upsert` keeps the ids unique; there is only one writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from shared.catalog.model import ColumnType
+from shared.catalog.types import DUCKDB_TYPES
+from shared.warehouse.port import OWN_COLUMNS, TableSchema
+
+BOOKKEEPING = "productive_ingest"
+FORMAT = 1
+
+VERSION_CHANGED = "_version_changed"
+VERSION_OBSERVED = "_version_observed"
+VERSION_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
+    (VERSION_CHANGED, ColumnType.INT64),
+    (VERSION_OBSERVED, ColumnType.INT64),
+)
+
+POSITION = "_position"
+GONE = "_gone"
+ROW = "_row"
+
+CREATE_BOOKKEEPING = f"""
+CREATE SCHEMA IF NOT EXISTS {BOOKKEEPING};
+CREATE TABLE IF NOT EXISTS {BOOKKEEPING}.format (version INTEGER NOT NULL);
+INSERT INTO {BOOKKEEPING}.format
+    SELECT {FORMAT} WHERE NOT EXISTS (SELECT 1 FROM {BOOKKEEPING}.format);
+CREATE TABLE IF NOT EXISTS {BOOKKEEPING}.tombstones (
+    table_name VARCHAR NOT NULL,
+    id VARCHAR NOT NULL,
+    version_changed BIGINT NOT NULL,
+    version_observed BIGINT NOT NULL
+);
+"""
+
+HAS_BOOKKEEPING = f"""
+SELECT count(*) FROM duckdb_tables()
+WHERE database_name = current_database() AND schema_name = '{BOOKKEEPING}' AND table_name = 'format'
+"""
+
+SELECT_FORMAT = f"SELECT max(version) FROM {BOOKKEEPING}.format"
+
+SELECT_COLUMNS = """
+SELECT column_name, data_type FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' AND table_name = ?
+ORDER BY column_index
+"""
+
+
+def quote(name: str) -> str:
+    """An identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def stored_columns(schema: TableSchema) -> tuple[tuple[str, ColumnType], ...]:
+    """All columns that a table has here: the schema's, our own, and the version."""
+    return (*schema.columns, *OWN_COLUMNS, *VERSION_COLUMNS)
+
+
+def create_table(schema: TableSchema) -> str:
+    """Make the table with all its columns; only the id is ever required."""
+    columns = ", ".join(
+        f"{quote(name)} {DUCKDB_TYPES[type_]}{' NOT NULL' if name == 'id' else ''}"
+        for name, type_ in stored_columns(schema)
+    )
+    return f"CREATE TABLE main.{quote(schema.name)} ({columns})"
+
+
+def add_column(table: str, name: str, type_: ColumnType) -> str:
+    """Add one column, NULL in every row."""
+    return f"ALTER TABLE main.{quote(table)} ADD COLUMN {quote(name)} {DUCKDB_TYPES[type_]}"
+
+
+def select_known(table: str) -> str:
+    """What is stored of the ids in `keys`: position, whether it is as new or newer, and where it lies.
+
+    The row is the rowid in the table, NULL for a tombstone. One parameter: the table's name.
+    """
+    return f"""
+    SELECT k.{POSITION},
+           t.{VERSION_CHANGED} > k.{VERSION_CHANGED}
+               OR (t.{VERSION_CHANGED} = k.{VERSION_CHANGED}
+                   AND t.{VERSION_OBSERVED} >= k.{VERSION_OBSERVED}) AS stale,
+           t.rowid AS {ROW}
+    FROM keys k JOIN main.{quote(table)} t ON t.id = k.id
+    UNION ALL
+    SELECT k.{POSITION},
+           g.version_changed > k.{VERSION_CHANGED}
+               OR (g.version_changed = k.{VERSION_CHANGED}
+                   AND g.version_observed >= k.{VERSION_OBSERVED}),
+           NULL
+    FROM keys k JOIN {BOOKKEEPING}.tombstones g ON g.table_name = ? AND g.id = k.id
+    """
+
+
+def select_malformed(columns: Sequence[str]) -> str:
+    """Positions in `incoming` with the JSON columns that hold text which is not JSON."""
+    tests = [f"NOT json_valid({quote(name)})" for name in columns]
+    names = ", ".join(
+        f"CASE WHEN {test} THEN {_literal(name)} END" for test, name in zip(tests, columns, strict=True)
+    )
+    return f"SELECT {POSITION}, coalesce({names}) AS culprit FROM incoming WHERE {' OR '.join(tests)}"
+
+
+def delete_rows(table: str) -> str:
+    """Delete the rows whose places are in `old`."""
+    return f"DELETE FROM main.{quote(table)} WHERE rowid IN (SELECT {ROW} FROM old)"
+
+
+def insert_rows(schema: TableSchema) -> str:
+    """Insert all of `fresh`."""
+    names = ", ".join(quote(name) for name, _ in stored_columns(schema))
+    return f"INSERT INTO main.{quote(schema.name)} ({names}) SELECT {names} FROM fresh"
+
+
+DELETE_TOMBSTONES = f"""
+DELETE FROM {BOOKKEEPING}.tombstones WHERE table_name = ? AND id IN (SELECT id FROM buried)
+"""
+
+INSERT_TOMBSTONES = f"""
+INSERT INTO {BOOKKEEPING}.tombstones
+SELECT ?, id, {VERSION_CHANGED}, {VERSION_OBSERVED} FROM gone
+"""
+
+# A page of ids is found by the order of ids and not by place: places move when the file is tidied up.
+SELECT_IDS_LIMIT = 100_000
+
+
+def select_ids(table: str) -> str:
+    """The next ids after a given one (parameter), in order, at most `SELECT_IDS_LIMIT`."""
+    return f"SELECT id FROM main.{quote(table)} WHERE id > ? ORDER BY id LIMIT {SELECT_IDS_LIMIT}"
+
+
+def select_first_ids(table: str) -> str:
+    """The first ids, in order, at most `SELECT_IDS_LIMIT`."""
+    return f"SELECT id FROM main.{quote(table)} ORDER BY id LIMIT {SELECT_IDS_LIMIT}"
+
+
+def select_state(table: str) -> str:
+    """One row: rows, latest `_synced_at` and `_changed_at` in µs, rows with `_unparsed`."""
+    return f"""
+    SELECT count(*), epoch_us(max(_synced_at)), epoch_us(max(_changed_at)), count(_unparsed)
+    FROM main.{quote(table)}
+    """
+
+
+def select_travelling(table: str, columns: Iterable[tuple[str, ColumnType]]) -> str:
+    """The rows of the ids in `wanted`, their values in the form in which they travel."""
+    selected = ", ".join(f"{_travelling(name, type_)} AS {quote(name)}" for name, type_ in columns)
+    return f"SELECT {selected} FROM main.{quote(table)} WHERE id IN (SELECT id FROM wanted)"
+
+
+def _travelling(name: str, type_: ColumnType) -> str:
+    column = quote(name)
+    match type_:
+        case ColumnType.TIMESTAMP:
+            return f"epoch_us({column})"
+        case ColumnType.DATE:
+            return f"({column} - DATE '1970-01-01')"
+        case ColumnType.NUMERIC:
+            # DECIMAL(38,9) always prints nine places, so only what follows the point is trimmed.
+            return f"rtrim(rtrim({column}::VARCHAR, '0'), '.')"
+        case ColumnType.JSON:
+            return f"{column}::VARCHAR"
+        case _:
+            return column
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

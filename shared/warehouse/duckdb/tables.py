@@ -1,0 +1,77 @@
+"""What tables there are in the file, and making them what a schema asks for."""
+
+from __future__ import annotations
+
+import duckdb
+
+from shared.catalog.model import ColumnType
+from shared.catalog.types import DUCKDB_TYPES
+from shared.errors import StorageError
+from shared.warehouse.duckdb import sql
+from shared.warehouse.duckdb.execute import execute, transaction
+from shared.warehouse.port import SchemaChange, TableSchema, TableState
+
+# DuckDB lists some types under another name than the one they were made with.
+_LISTED_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
+_LISTED_TYPES = {_LISTED_AS.get(name, name): type_ for type_, name in DUCKDB_TYPES.items()}
+_VERSION_NAMES = frozenset(name for name, _ in sql.VERSION_COLUMNS)
+
+
+def columns_of(cursor: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The columns of a table and their types in the catalog's words, or in DuckDB's if it has none.
+
+    Empty when there is no such table.
+    """
+    found = execute(cursor, sql.SELECT_COLUMNS, [table])
+    return {name: str(_LISTED_TYPES.get(type_, type_)) for name, type_ in found}
+
+
+def ensure(cursor: duckdb.DuckDBPyConnection, schema: TableSchema) -> SchemaChange:
+    """Create the table, or add the columns it lacks; `StorageError` when it is another table altogether."""
+    with transaction(cursor):
+        present = columns_of(cursor, schema.name)
+        if not present:
+            execute(cursor, sql.create_table(schema))
+            return SchemaChange(created=True)
+        _check(schema, present)
+        added = [(name, type_) for name, type_ in sql.stored_columns(schema) if name not in present]
+        for name, type_ in added:
+            execute(cursor, sql.add_column(schema.name, name, type_))
+        return SchemaChange(added=tuple(name for name, _ in added))
+
+
+def _check(schema: TableSchema, present: dict[str, str]) -> None:
+    if not present.keys() >= {"id", *_VERSION_NAMES}:
+        raise StorageError(
+            f"the table `{schema.name}` in the warehouse was not made by productive-ingest",
+            advice="Rename it; the table that is needed will then be made.",
+        )
+    for name, type_ in sql.stored_columns(schema):
+        if present.get(name, type_) != type_:
+            raise StorageError(
+                f"the column `{schema.name}.{name}` is {present[name]} in the warehouse, and not {type_}",
+                advice=f"Rename or drop the column, then read `{schema.name}` again with a full backfill.",
+            )
+
+
+def state_of(cursor: duckdb.DuckDBPyConnection, table: str) -> TableState | None:
+    """How a table of ours is; None when there is none."""
+    columns = columns_of(cursor, table)
+    if not columns.keys() >= _VERSION_NAMES:
+        return None
+    [(rows, synced, changed, unparsed)] = execute(cursor, sql.select_state(table))
+    return TableState(
+        rows=rows,
+        last_synced_us=synced,
+        last_changed_us=changed,
+        unparsed_rows=unparsed,
+        columns={name: type_ for name, type_ in columns.items() if name not in _VERSION_NAMES},
+    )
+
+
+def selectable(
+    cursor: duckdb.DuckDBPyConnection, schema: TableSchema, *extra: tuple[str, ColumnType]
+) -> list[tuple[str, ColumnType]]:
+    """Those of the schema's columns, and the extra ones, that the table has."""
+    present = columns_of(cursor, schema.name)
+    return [column for column in (*schema.columns, *extra) if column[0] in present]
