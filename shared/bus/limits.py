@@ -1,0 +1,79 @@
+"""What a message may be and how a bus may be set up: the same on every bus, so that one can replace another.
+
+The limits of a message are those that Pub/Sub documents in its quotas and limits: 10 MB, 100 attributes,
+256 bytes for an attribute's key and 1,024 for its value, and never both no body and no attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.bus.port import Message
+from shared.errors import ConfigError, RecordError
+
+MAX_MESSAGE_BYTES = 10_000_000
+MAX_ATTRIBUTES = 100
+MAX_KEY_BYTES = 256
+MAX_VALUE_BYTES = 1_024
+
+MAX_LEASE_SECONDS = 600.0
+"""The longest lease and the longest delay of a release; Pub/Sub's longest acknowledgement deadline."""
+
+MAX_REASON_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, slots=True)
+class BusSettings:
+    """How a bus shall behave; the defaults suit one machine."""
+
+    lease_seconds: float = 60.0
+    """How long a delivery stays leased unless it is acked, released or extended."""
+
+    max_bytes: int = 256 * 1024 * 1024
+    """How many bytes of messages may wait (leased ones too) before `publish` waits for room."""
+
+    publish_deadline_seconds: float = 300.0
+    """How long `publish` waits for room before it raises `BackpressureError`."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lease_seconds <= MAX_LEASE_SECONDS:
+            raise ConfigError(
+                f"a lease of {self.lease_seconds:g} s", advice=f"Choose at most {MAX_LEASE_SECONDS:g} s."
+            )
+        if self.max_bytes < 1 or self.publish_deadline_seconds < 0:
+            raise ConfigError(
+                "a bus without room, or with a negative deadline", advice="Choose positive numbers."
+            )
+
+
+def size_of(message: Message) -> int:
+    """Bytes of the body and of the attributes in UTF-8; `RecordError` if these are not valid text."""
+    try:
+        return len(message.body) + sum(
+            len(key.encode()) + len(value.encode()) for key, value in message.attributes.items()
+        )
+    except UnicodeEncodeError as error:
+        raise RecordError(f"an attribute of a message is not valid text: {error.reason}") from None
+
+
+def checked_size(message: Message) -> int:
+    """The message's size in bytes; `RecordError` when no bus would take it."""
+    size = size_of(message)
+    if size > MAX_MESSAGE_BYTES:
+        raise RecordError(
+            f"a message of {size:,} bytes is over the limit of {MAX_MESSAGE_BYTES:,}",
+            advice="Split the batch, or put the record into the objects and publish its name.",
+        )
+    if not message.body and not message.attributes:
+        raise RecordError("a message with neither a body nor attributes")
+    if len(message.attributes) > MAX_ATTRIBUTES:
+        raise RecordError(
+            f"{len(message.attributes)} attributes on one message; {MAX_ATTRIBUTES} are allowed"
+        )
+    for key, value in message.attributes.items():
+        if not key or len(key.encode()) > MAX_KEY_BYTES or len(value.encode()) > MAX_VALUE_BYTES:
+            raise RecordError(
+                f"an attribute of a message is too long (or its key empty): {key[:40]!r}",
+                advice=f"Keys have 1 to {MAX_KEY_BYTES} bytes, values at most {MAX_VALUE_BYTES}.",
+            )
+    return size
