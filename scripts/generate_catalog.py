@@ -45,10 +45,9 @@ def outputs(facts_path: Path, root: Path) -> dict[Path, str]:
     """What each generated file below `root` should hold."""
     facts = read_facts(facts_path)
     tables = build_tables(facts)
-    about = {name: resource.about for name, resource in facts.resources.items()}
     return {
         root / "shared" / "catalog" / "catalog.json": render_catalog(tables),
-        root / "docs" / "tables.md": render_page(tables, about),
+        root / "docs" / "tables.md": render_page(tables, facts),
     }
 
 

@@ -95,7 +95,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
         "Recorded as lists and objects, or named like one, though often described as strings.",
     ),
     Family(
-        r".*_mapping|(import|export)_.*|.*_(field|fields)|.*_period",
+        r".*_mapping|(.*_)?(import|export)_.*|.*_fields?|(.*_at|date)_period",
         ColumnType.JSON,
         _UNDESCRIBED,
         "Settings of integrations and groupings of reports that can be flags, texts or objects.",
@@ -110,7 +110,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
         rf"(.*_)?amount_(credited|paid|tax|unpaid|with_tax|written_off|credited_with_tax){_TWINS}",
         ColumnType.NUMERIC,
         _SCALAR,
-        "Money, as above.",
+        "Money: an amount, by what became of it.",
     ),
     Family(
         rf"(.*_)?costs?_(per_hour|with_tax){_TWINS}|(future_)?budget_(total|used){_TWINS}"
@@ -118,7 +118,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
         rf"|pending_invoicing{_TWINS}|total(_received)?{_TWINS}|tax",
         ColumnType.NUMERIC,
         _SCALAR,
-        "Money, as above.",
+        "Money: budgets, the value of deals, what is invoiced, costs by another name.",
     ),
     Family(
         rf"(.*_)?(?<!tax_)(rate|rate_cents|margin|markup|discount|multiplier){_TWINS}",
@@ -137,13 +137,13 @@ FAMILIES: Final[tuple[Family, ...]] = (
         r"(?!version_)(.*_)?number",
         ColumnType.STRING,
         _SCALAR,
-        "The numbers of things are names: they come as text and have leading zeros and slashes.",
+        "The numbers of things are names: they come as text, with slashes and leading zeros.",
     ),
     Family(
-        r".*_count|weight|seats_pending|file_size",
+        r".*_count|weight|size|seats_pending",
         ColumnType.INT64,
         _UNDESCRIBED,
-        "Counts.",
+        "Counts and sizes.",
     ),
     Family(
         r"projects\.template",
@@ -176,6 +176,20 @@ FAMILIES: Final[tuple[Family, ...]] = (
         ColumnType.STRING,
         _UNDESCRIBED,
         "Texts, names, addresses on the web and tokens.",
+    ),
+    Family(
+        r"integrations\..*",
+        ColumnType.JSON,
+        _UNDESCRIBED,
+        "Settings of connections to other products; each has a shape of its own.",
+    ),
+    Family(
+        r"access_to_deal|addons|agent_avatar|aws_policy|billing_group_member|changeset|connection_status"
+        r"|current_products|financial_months|limited_service_types|mailgun_mx|metrics|participants"
+        r"|(trial_)?plan_(cycle|type)|resolved_permissions|thumb",
+        ColumnType.JSON,
+        _UNDESCRIBED,
+        "Nothing is known of their shape.",
     ),
 )
 """The first family that matches decides."""
