@@ -1,0 +1,1 @@
+"""The catalog: its facts, its rules, and what every table must be."""
