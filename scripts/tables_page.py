@@ -12,7 +12,7 @@ from shared.warehouse.port import OWN_COLUMNS
 
 _OWN_MEANING: Final = {
     "_synced_at": "when Productive was asked for what is in the row",
-    "_changed_at": "when the row came to be as it is: Productive's change time, without one the time of asking",
+    "_changed_at": "when that state came to be, by Productive; without a change time, when it was asked",
     "_source": "who brought the row: `backfill`, `webhook` or `deletion`",
     "_run_id": "the run that brought it",
     "_unparsed": "values that did not fit their column, as they came; empty when all did",
