@@ -1,0 +1,59 @@
+"""Single questions to a table's endpoint: how many records, and one record by its id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from shared.catalog.model import Table
+from shared.errors import ProtocolError, RecordError
+from shared.productive.answers import Found, Gone, Page, Unavailable
+from shared.productive.client import ProductiveClient
+from shared.productive.jsonapi import identifier
+from shared.productive.learned import Learned
+from shared.productive.listing import ListQuery
+from shared.productive.negotiation import Request, ask
+
+
+async def total_count(
+    client: ProductiveClient, query: ListQuery, learned: Learned | None = None
+) -> int | Unavailable | None:
+    """How many records the list has; None when the API does not say. Errors as in `walk`."""
+    request = Request(query, (("page[number]", "1"), ("page[size]", "1")))
+    answer, _ = await ask(client, request, learned or Learned())
+    match answer:
+        case Page(total_count=int(count)):
+            return count
+        case Page(resources=[], next=None):
+            return 0
+        case Unavailable():
+            return answer
+        case Gone():
+            return Unavailable(404, "the API has no such list")
+        case _:
+            return None
+
+
+async def read_one(
+    client: ProductiveClient,
+    table: Table,
+    record_id: str,
+    *,
+    columns: Collection[str] | None = None,
+    learned: Learned | None = None,
+) -> Found | Gone | Unavailable:
+    """One record with the includes that `columns` (all when None) need.
+
+    `Gone` only on Productive's own word (`record_not_found`). Raises `RecordError` for an id that cannot
+    be one, and what `walk` raises.
+    """
+    if not record_id.strip(".") or len(record_id) > 200:
+        raise RecordError(f"{table.name}: {record_id[:50]!r} cannot be the id of a record")
+    request = Request(ListQuery.of(table, columns), record_id=record_id)
+    answer, _ = await ask(client, request, learned or Learned())
+    if isinstance(answer, (Gone, Unavailable)):
+        return answer
+    if not isinstance(answer, Found) or identifier(answer.resource) != record_id:
+        raise ProtocolError(
+            f"{table.name}: asked for the record {record_id}, Productive answered something else"
+        )
+    return answer
