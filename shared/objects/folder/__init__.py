@@ -1,1 +1,1 @@
-"""Objects as files in a folder."""
+"""Objects as files in a folder, one file each, named as the object."""

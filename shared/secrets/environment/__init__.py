@@ -1,0 +1,1 @@
+"""Secrets in environment variables, to be read only."""

@@ -1,0 +1,1 @@
+"""Secrets in one JSON file that only this user may read."""
