@@ -1,0 +1,1 @@
+"""How a query string is read, and which records in which order answer it."""
