@@ -33,6 +33,29 @@ async def total_count(
             return None
 
 
+async def read_page(
+    client: ProductiveClient,
+    query: ListQuery,
+    *,
+    number: int,
+    size: int,
+    learned: Learned | None = None,
+) -> Page | Unavailable:
+    """One page by its number (from 1), for samples: without an order, pages overlap while data changes.
+
+    Errors as in `walk`.
+    """
+    request = Request(query, (("page[number]", str(number)), ("page[size]", str(size))))
+    answer, _ = await ask(client, request, learned or Learned())
+    match answer:
+        case Page() | Unavailable():
+            return answer
+        case Found():
+            return Page([answer.resource], answer.observed_us, total_count=1)
+        case _:
+            return Unavailable(404, "the API has no such list")
+
+
 async def read_one(
     client: ProductiveClient,
     table: Table,

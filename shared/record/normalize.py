@@ -42,7 +42,7 @@ class Normalizer:
     """Turns resources of one table into records with the selected columns; built once, used for all pages."""
 
     def __init__(self, table: Table, columns: Sequence[Column]) -> None:
-        self._table = table
+        self._change_times = [name for name in (table.change_column, "last_activity_at") if name]
         self._attributes: list[tuple[str, str, Parser]] = []
         self._relationships: list[tuple[str, str, Callable[[Any], Parsed]]] = []
         for column in columns:
@@ -85,14 +85,16 @@ class Normalizer:
                     data[name] = parsed
         if unfit:
             data[OwnColumn.UNPARSED] = json_text(unfit)
-            drift.unparsed.update(unfit)
+            drift.unparsed.update(unfit.keys())
         self._count_unknown(attributes, relationships, drift)
         return Record(id_, "upsert", Version(self._changed_us(attributes, observed_us), observed_us), data)
 
     def _changed_us(self, attributes: dict[str, Any], observed_us: int) -> int:
-        column = self._table.change_column
-        changed = parse_timestamp(attributes.get(column)) if column else UNFIT
-        return changed if isinstance(changed, int) else observed_us
+        for name in self._change_times:
+            changed = parse_timestamp(attributes.get(name))
+            if isinstance(changed, int):
+                return changed
+        return observed_us
 
     def _count_unknown(self, attributes: dict[str, Any], relationships: dict[str, Any], drift: Drift) -> None:
         for name in attributes.keys() - self._known_attributes:

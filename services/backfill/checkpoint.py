@@ -1,0 +1,123 @@
+"""Where a crawl is, kept so that a killed one goes on: one object per run, one per table.
+
+A table's checkpoint is written after its page is durable on the bus, by compare-and-set: two crawls of
+one table cannot both believe that they lead.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from shared.errors import BusyError
+from shared.objects.port import Generation, Objects
+from shared.productive import Learned, Position
+
+log = logging.getLogger(__name__)
+State = TypeVar("State", bound=msgspec.Struct)
+
+
+class Status(StrEnum):
+    """How far a table is in its run."""
+
+    RUNNING = "running"
+    DONE = "done"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"
+
+
+class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One table's progress in one run, and what outlives the run.
+
+    `plan` identifies what is read (path, includes, columns); another plan cannot resume this position.
+    `position` is what to ask for next, None at the start and at the end. `expected` is how many records
+    there were the last time. `unparsed` and `unknown` count by column and by `field: type`.
+    """
+
+    table: str
+    run_id: str
+    plan: str
+    status: Status
+    learned: Learned
+    position: Position | None = None
+    pages: int = 0
+    records: int = 0
+    total: int | None = None
+    expected: int | None = None
+    rejected: int = 0
+    settled: bool = True
+    reason: str = ""
+    unparsed: dict[str, int] = {}
+    unknown: dict[str, int] = {}
+    started_us: int = 0
+    finished_us: int | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One crawl of an organization, over all its attempts; finished when every table has an end."""
+
+    id: str
+    organization_id: str
+    started_us: int
+    tables: list[str]
+    finished_us: int | None = None
+
+
+class CheckpointStore:
+    """Reads and writes the state of one organization's crawls."""
+
+    def __init__(self, objects: Objects, organization_id: str) -> None:
+        self._objects = objects
+        self._root = f"organizations/{organization_id}"
+        self._generations: dict[str, Generation | None] = {}
+
+    @property
+    def lease_name(self) -> str:
+        """The object that holds the lease of this organization's crawl."""
+        return f"{self._root}/crawl.lease"
+
+    async def run(self) -> Run | None:
+        """The latest run, finished or not."""
+        return await self._read(f"{self._root}/run.json", Run)
+
+    async def save_run(self, run: Run) -> None:
+        """Make `run` the latest run."""
+        await self._write(f"{self._root}/run.json", run)
+
+    async def table(self, name: str) -> TableCheckpoint | None:
+        """The table's checkpoint of its latest run."""
+        return await self._read(self._table_name(name), TableCheckpoint)
+
+    async def save_table(self, checkpoint: TableCheckpoint) -> None:
+        """Replace the table's checkpoint that this store read or wrote last.
+
+        `BusyError` when somebody else has written in between.
+        """
+        await self._write(self._table_name(checkpoint.table), checkpoint)
+
+    def _table_name(self, name: str) -> str:
+        return f"{self._root}/tables/{name}.json"
+
+    async def _read(self, name: str, type_: type[State]) -> State | None:
+        stored = await self._objects.read(name)
+        self._generations[name] = stored.generation if stored else None
+        if stored is None:
+            return None
+        try:
+            return msgspec.json.decode(stored.data, type=type_)
+        except msgspec.MsgspecError as error:
+            log.warning("the checkpoint %s cannot be read (%s); starting it anew", name, error)
+            return None
+
+    async def _write(self, name: str, state: msgspec.Struct) -> None:
+        if name not in self._generations:
+            stored = await self._objects.read(name)
+            self._generations[name] = stored.generation if stored else None
+        data = msgspec.json.encode(state)
+        generation = await self._objects.compare_and_set(name, data, self._generations[name])
+        if generation is None:
+            raise BusyError("another run has taken over this crawl; this one has stopped")
+        self._generations[name] = generation

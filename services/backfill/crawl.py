@@ -1,0 +1,137 @@
+"""The crawl of an organization: its tables side by side, under one lease, resumed where a killed run was."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from services.backfill.checkpoint import Run, Status, TableCheckpoint
+from services.backfill.environment import BackfillEnvironment
+from services.backfill.table import TableCrawl
+from shared.catalog.selection import SelectedTable
+from shared.clock import MICROSECONDS
+from shared.errors import IngestError, OwnerError, ProtocolError, UnreachableError
+from shared.objects.lease import hold_lease
+
+log = logging.getLogger(__name__)
+
+RESUMABLE_SECONDS = 24 * 3600.0
+_MOST_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class CrawlOutcome:
+    """What a crawl came to. `complete` when every table has an end, be it that it is unavailable."""
+
+    run: Run
+    resumed: bool
+    tables: Sequence[TableCheckpoint]
+    seconds: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to be resumed."""
+        return self.run.finished_us is not None
+
+
+async def crawl(env: BackfillEnvironment, *, fresh: bool = False) -> CrawlOutcome:
+    """Crawl all tables; `fresh` starts a new run even where an unfinished one could be resumed.
+
+    A table that fails by itself is left for the next run to resume. Raises `OwnerError` when a person has
+    to act, `UnreachableError` when Productive does not answer at all.
+    """
+    started = env.clock.monotonic()
+    what = "a crawl of this organization"
+    async with hold_lease(env.objects, env.checkpoints.lease_name, env.clock, what=what):
+        run, resumed = await _start(env, fresh=fresh)
+        tables = await _Crawl(env, run).tables()
+        if all(table.status is not Status.FAILED for table in tables):
+            run = msgspec.structs.replace(run, finished_us=env.clock.now_us())
+            await env.checkpoints.save_run(run)
+    return CrawlOutcome(run, resumed, tables, env.clock.monotonic() - started)
+
+
+async def _start(env: BackfillEnvironment, *, fresh: bool) -> tuple[Run, bool]:
+    now_us = env.clock.now_us()
+    last = await env.checkpoints.run()
+    names = list(env.tables)
+    young = last is not None and now_us - last.started_us < RESUMABLE_SECONDS * MICROSECONDS
+    if last is not None and last.finished_us is None and young and not fresh:
+        run, resumed = msgspec.structs.replace(last, tables=names), True
+    else:
+        run, resumed = _new_run(env, names, now_us), False
+    await env.checkpoints.save_run(run)
+    return run, resumed
+
+
+def _new_run(env: BackfillEnvironment, names: list[str], now_us: int) -> Run:
+    moment = datetime.fromtimestamp(now_us / MICROSECONDS, UTC)
+    return Run(
+        id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        organization_id=env.organization_id,
+        started_us=now_us,
+        tables=names,
+    )
+
+
+class _Crawl:
+    """Runs the tables of one run, and gives up when nothing works at all."""
+
+    def __init__(self, env: BackfillEnvironment, run: Run) -> None:
+        self._env = env
+        self._run = run
+        self._slots = asyncio.Semaphore(env.concurrency)
+        self._succeeded = 0
+        self._failed = 0
+
+    async def tables(self) -> list[TableCheckpoint]:
+        """All tables' last checkpoints, in the order of the selection."""
+        first, *rest = await self._largest_first()
+        # One table alone, so that a wrong token or a dead network costs one request and gives one message.
+        done = {first.name: await self._one(first)}
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {table.name: group.create_task(self._one(table)) for table in rest}
+        except* IngestError as errors:
+            raise _worst(errors) from None
+        done |= {name: task.result() for name, task in tasks.items()}
+        return [done[name] for name in self._env.tables]
+
+    async def _largest_first(self) -> list[SelectedTable]:
+        """The longest walk decides when the crawl ends, so it begins first; known from the last run."""
+        sizes = {}
+        for name in self._env.tables:
+            checkpoint = await self._env.checkpoints.table(name)
+            sizes[name] = checkpoint.expected or checkpoint.records if checkpoint else 0
+        return sorted(self._env.tables.values(), key=lambda table: -sizes[table.name])
+
+    async def _one(self, table: SelectedTable) -> TableCheckpoint:
+        async with self._slots:
+            table_crawl = TableCrawl(self._env, self._run, table)
+            try:
+                checkpoint = await table_crawl.run()
+            except (ProtocolError, UnreachableError) as error:
+                self._failed += 1
+                if isinstance(error, UnreachableError) and self._nothing_works():
+                    raise
+                log.warning("%s failed: %s", table.name, error)
+                return await table_crawl.fail(error.message)
+            self._succeeded += 1
+            return checkpoint
+
+    def _nothing_works(self) -> bool:
+        return not self._succeeded and self._failed >= _MOST_FAILURES
+
+
+def _worst(errors: BaseExceptionGroup[IngestError]) -> IngestError:
+    """The one error to show of several tables': what a person must mend goes before what may pass."""
+    flat: list[IngestError] = []
+    for error in errors.exceptions:
+        flat += [_worst(error)] if isinstance(error, BaseExceptionGroup) else [error]
+    return min(flat, key=lambda error: not isinstance(error, OwnerError))

@@ -1,0 +1,29 @@
+"""One module per command."""
+
+from __future__ import annotations
+
+import click
+
+from services.cli.commands.backfill import backfill
+from services.cli.commands.check import check
+from services.cli.commands.deadletters import deadletters
+from services.cli.commands.demo import demo
+from services.cli.commands.run import run
+from services.cli.commands.sandbox import sandbox
+from services.cli.commands.status import status
+from services.cli.commands.tables import tables
+from services.cli.commands.verify import verify
+from services.cli.commands.writer import writer
+
+COMMANDS: tuple[click.Command, ...] = (
+    demo,
+    check,
+    tables,
+    backfill,
+    writer,
+    run,
+    verify,
+    status,
+    deadletters,
+    sandbox,
+)

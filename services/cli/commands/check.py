@@ -1,0 +1,43 @@
+"""`productive-ingest check`."""
+
+from __future__ import annotations
+
+import click
+
+from services.backfill.check import check_access
+from services.cli.options import Invocation, common_options, run_async
+from services.cli.world import open_client
+from shared.catalog import load_catalog
+from shared.catalog.selection import select
+from shared.errors import ExitCode
+from shared.productive import PROMPT
+
+
+@click.command(
+    epilog="Example: PRODUCTIVE_API_TOKEN=... PRODUCTIVE_ORGANIZATION_ID=42 productive-ingest check"
+)
+@common_options
+@run_async
+async def check(invocation: Invocation) -> int:
+    """Check the token, the connection, and which tables this token can read.
+
+    Ends with exit code 1 when no table can be read. Takes one request per table.
+    """
+    settings, output = invocation.settings, invocation.output
+    tables = select(load_catalog(), settings.selection)
+    async with open_client(settings, PROMPT) as client:
+        found = await check_access(client, tables)
+    output.table(
+        ("table", "readable", "records", "reason"),
+        [(a.table, "yes" if a.readable else "no", a.records, a.reason) for a in found],
+    )
+    readable = [access for access in found if access.readable]
+    records = sum(access.records or 0 for access in readable)
+    output.say()
+    output.say(
+        f"{settings.api_url} answers; organization {settings.organization_id}: "
+        f"{len(readable)} of {len(found)} tables can be read, {records:,} records.",
+        style="bold",
+    )
+    output.result({"tables": found, "readable": len(readable), "records": records})
+    return ExitCode.OK if readable else ExitCode.INCOMPLETE

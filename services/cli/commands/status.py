@@ -1,0 +1,101 @@
+"""`productive-ingest status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from services.backfill.checkpoint import CheckpointStore, TableCheckpoint
+from services.backfill.summary import summarize_table
+from services.cli.options import Invocation, common_options, run_async
+from services.cli.reading import open_for_reading
+from services.cli.render.progress import describe
+from services.cli.world import World, open_world
+from shared.clock import MICROSECONDS
+from shared.errors import StorageError
+from shared.warehouse import TableState
+
+
+@click.command(epilog="Example: productive-ingest status --json")
+@common_options
+@run_async
+async def status(invocation: Invocation) -> None:
+    """What is in the warehouse, what waits, and what the last crawl met."""
+    output = invocation.output
+    async with open_world(invocation.settings) as world:
+        states = await _states(invocation, world)
+        store = await _store(world)
+        checkpoints = await _checkpoints(world, store)
+        run = await store.run() if store else None
+        backlog = await world.bus.backlog()
+    rows = [_row(name, states.get(name), checkpoints.get(name)) for name in world.tables]
+    output.table(("table", "rows", "read at", "rows with _unparsed", "last crawl"), rows)
+    output.say()
+    if run is None:
+        output.say("No crawl yet: `productive-ingest backfill` makes one.")
+    else:
+        state = "finished" if run.finished_us else "not finished: the next `backfill` goes on"
+        output.say(f"Last crawl {run.id}: {state}.")
+    output.say(f"On the bus: {backlog.messages:,} messages. Dead letters: {backlog.dead_letters:,}.")
+    if backlog.dead_letters:
+        output.say("`productive-ingest deadletters list` shows why.", style="yellow")
+    output.result(
+        {
+            "run": run,
+            "backlog": {"messages": backlog.messages, "bytes": backlog.bytes, "oldest_us": backlog.oldest_us},
+            "dead_letters": backlog.dead_letters,
+            "tables": {name: _plain(states.get(name), checkpoints.get(name)) for name in world.tables},
+        }
+    )
+
+
+async def _states(invocation: Invocation, world: World) -> Mapping[str, TableState]:
+    async with AsyncExitStack() as stack:
+        try:
+            warehouse = await stack.enter_async_context(
+                open_for_reading(invocation.settings, invocation.output)
+            )
+        except StorageError as error:
+            invocation.output.note(f"{error.message}", style="yellow")
+            return {}
+        states = {name: await warehouse.state(name) for name in world.tables}
+    return {name: state for name, state in states.items() if state is not None}
+
+
+async def _store(world: World) -> CheckpointStore | None:
+    """The crawl state of the organization in the settings, else of the only one there is any of."""
+    if world.settings.organization_id:
+        return world.checkpoints
+    known = {name.split("/")[1] for name in await world.objects.list("organizations/")}
+    return CheckpointStore(world.objects, known.pop()) if len(known) == 1 else None
+
+
+async def _checkpoints(world: World, store: CheckpointStore | None) -> Mapping[str, TableCheckpoint]:
+    found = {name: await store.table(name) for name in world.tables} if store else {}
+    return {name: checkpoint for name, checkpoint in found.items() if checkpoint is not None}
+
+
+def _row(name: str, state: TableState | None, checkpoint: TableCheckpoint | None) -> tuple[Any, ...]:
+    return (
+        name,
+        state.rows if state else None,
+        _moment(state.last_synced_us) if state else "",
+        (state.unparsed_rows or None) if state else None,
+        describe(checkpoint) if checkpoint else "",
+    )
+
+
+def _plain(state: TableState | None, checkpoint: TableCheckpoint | None) -> dict[str, Any]:
+    return {
+        "warehouse": msgspec.to_builtins(state) if state else None,
+        "last_crawl": msgspec.to_builtins(summarize_table(checkpoint)) if checkpoint else None,
+    }
+
+
+def _moment(us: int | None) -> str:
+    return datetime.fromtimestamp(us / MICROSECONDS, UTC).isoformat(sep=" ", timespec="seconds") if us else ""

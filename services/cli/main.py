@@ -1,0 +1,58 @@
+"""The command `productive-ingest`: what it is called with, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+
+import click
+
+from services.cli.commands import COMMANDS
+from services.cli.output import print_error
+from shared.errors import ExitCode, IngestError
+
+log = logging.getLogger(__name__)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `productive-ingest demo`: it needs no account. "
+    "Exit codes are explained in docs/exit-codes.md.",
+)
+@click.version_option(package_name="productive-ingest")
+def cli() -> None:
+    """Every record an agency has in Productive, in a warehouse: live, never duplicated, joinable."""
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console script's entry."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code. A user's mistake is one or two lines, never a traceback."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="productive-ingest", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.CONFIG
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.CONFIG
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        print_error("stopped; what was read so far is kept, and the same command goes on from there")
+        return ExitCode.INTERRUPTED
+    except IngestError as error:
+        print_error(error.message, error.advice)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; there is nobody left to tell.
+        sys.stderr.close()
+        return ExitCode.OK
+    return result if isinstance(result, int) else ExitCode.OK

@@ -1,0 +1,80 @@
+"""How the command line prints: for people on a terminal, plain lines into a pipe, JSON where asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+class Output:
+    """One command's standard output. `json` silences everything for people; the result is one JSON object."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        # Progress and remarks go to standard error, so that standard output can be piped.
+        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.notes = Console(stderr=True, highlight=False, quiet=as_json, soft_wrap=not sys.stderr.isatty())
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person looks at a terminal."""
+        return self.notes.is_terminal and not self.as_json
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """A line for people on standard output; nothing with `--json`."""
+        if not self.as_json:
+            self.console.print(Text(text, style=style))
+
+    def note(self, text: str, style: str = "") -> None:
+        """A remark for people on standard error; nothing with `--json`."""
+        self.notes.print(Text(text, style=style))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
+        """Rows for people, numbers to the right; tab-separated lines when nobody sits at a terminal."""
+        if self.as_json:
+            return
+        if not self.console.is_terminal:
+            for row in (columns, *rows):
+                click.echo("\t".join(_plain(cell) for cell in row))
+            return
+        table = Table(
+            title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
+        )
+        for index, column in enumerate(columns):
+            numeric = bool(rows) and all(isinstance(row[index], int | float | None) for row in rows)
+            table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_pretty(cell)) for cell in row))
+        self.console.print(table)
+
+    def result(self, value: Any) -> None:
+        """The command's result as JSON, only with `--json`."""
+        if self.as_json:
+            click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+
+
+def print_error(message: str, advice: str = "") -> None:
+    """An error for a person, or as JSON for the program that asked for JSON."""
+    if "--json" in sys.argv:
+        click.echo(json.dumps({"error": {"message": message, "advice": advice}}), err=True)
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), message))
+    if advice:
+        console.print(Text(f"  {advice}"))
+
+
+def _pretty(cell: Any) -> str:
+    return f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else _plain(cell)
+
+
+def _plain(cell: Any) -> str:
+    return "" if cell is None else str(cell)

@@ -1,0 +1,149 @@
+"""Builds what the services need from the settings: the only place that knows both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from services.backfill.checkpoint import CheckpointStore
+from services.backfill.environment import BackfillEnvironment
+from services.backfill.progress import Progress
+from services.writer.environment import WriterEnvironment, WriterLimits, WriterObserver
+from services.writer.schemas import Schemas
+from shared.bus import Bus, open_bus
+from shared.catalog import load_catalog
+from shared.catalog.selection import SelectedTable, select
+from shared.clock import Clock, SystemClock
+from shared.config import TOKEN_VARIABLE, Settings
+from shared.errors import ConfigError
+from shared.objects import Objects, open_objects
+from shared.productive import Connection, Limiter, LimitPolicy, ProductiveClient, RetryPolicy
+from shared.record.codec import BatchCodec
+from shared.secrets import Secret, open_secrets
+from shared.urls import scheme_of
+from shared.warehouse import Warehouse
+
+TOKEN_SECRET = "productive-api-token"  # noqa: S105 -- the secret's name
+
+
+@dataclass(frozen=True)
+class World:
+    """The stores and the selection that every service shares; open while `open_world` is."""
+
+    settings: Settings
+    clock: Clock
+    bus: Bus
+    objects: Objects
+    codec: BatchCodec
+    tables: Mapping[str, SelectedTable]
+
+    @property
+    def embedded(self) -> bool:
+        """Whether bus and warehouse are files of this machine, so that a crawl also writes."""
+        return (
+            scheme_of(self.settings.bus_url) == "sqlite"
+            and scheme_of(self.settings.warehouse_url) == "duckdb"
+        )
+
+    @property
+    def checkpoints(self) -> CheckpointStore:
+        """The crawl state of the organization in the settings."""
+        return CheckpointStore(self.objects, organization_id(self.settings))
+
+    def backfill(
+        self,
+        client: ProductiveClient,
+        progress: Progress,
+        tables: Mapping[str, SelectedTable] | None = None,
+    ) -> BackfillEnvironment:
+        """The crawl's environment; `tables` when not all selected ones."""
+        return BackfillEnvironment(
+            client=client,
+            bus=self.bus,
+            objects=self.objects,
+            codec=self.codec,
+            checkpoints=self.checkpoints,
+            organization_id=organization_id(self.settings),
+            tables=self.tables if tables is None else tables,
+            clock=self.clock,
+            progress=progress,
+            concurrency=self.settings.concurrency,
+        )
+
+    def writer(self, warehouse: Warehouse, observer: WriterObserver) -> WriterEnvironment:
+        """The writer's environment."""
+        return WriterEnvironment(
+            bus=self.bus,
+            warehouse=warehouse,
+            codec=self.codec,
+            schemas=Schemas(load_catalog(), self.tables),
+            clock=self.clock,
+            observer=observer,
+            limits=WriterLimits(
+                rows=self.settings.batch_rows,
+                bytes=self.settings.batch_megabytes << 20,
+                linger_seconds=self.settings.linger_seconds,
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_world(settings: Settings) -> AsyncIterator[World]:
+    """Open the stores; they are closed at the end."""
+    tables = select(load_catalog(), settings.selection)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        objects = await open_objects(settings.objects_url)
+        stack.push_async_callback(objects.close)
+        bus = await open_bus(settings.bus_url, clock=clock)
+        stack.push_async_callback(bus.close)
+        codec = BatchCodec(objects, lambda: f"claims/{uuid4().hex}")
+        yield World(settings, clock, bus, objects, codec, tables)
+
+
+@asynccontextmanager
+async def open_client(
+    settings: Settings, retry: RetryPolicy | None = None
+) -> AsyncIterator[ProductiveClient]:
+    """A client for the organization in the settings; `ConfigError` when it or the token is missing."""
+    connection = Connection(settings.api_url, organization_id(settings), await _token(settings))
+    clock = SystemClock()
+    policy = LimitPolicy(concurrency=settings.concurrency).scaled(1 / settings.limit_scale)
+    client = ProductiveClient(
+        connection,
+        limiter=Limiter(policy, clock),
+        clock=clock,
+        retry=retry or RetryPolicy(),
+    )
+    async with client:
+        yield client.with_reserve(settings.reserve) if settings.reserve else client
+
+
+def organization_id(settings: Settings) -> str:
+    """The organization's id; `ConfigError` when none is set."""
+    if not settings.organization_id:
+        raise ConfigError(
+            "no organization is set",
+            advice="Set PRODUCTIVE_ORGANIZATION_ID; it is the number in Productive's web address "
+            "(app.productive.io/NUMBER-name). Or try `productive-ingest demo`, which needs none.",
+        )
+    return settings.organization_id
+
+
+async def _token(settings: Settings) -> Secret:
+    if os.environ.get(TOKEN_VARIABLE):
+        return Secret(os.environ[TOKEN_VARIABLE].strip())
+    secrets = await open_secrets(settings.secrets_url)
+    try:
+        token = await secrets.get(TOKEN_SECRET)
+    finally:
+        await secrets.close()
+    if token is None:
+        raise ConfigError(
+            "no API token is set",
+            advice=f"Set {TOKEN_VARIABLE}; Productive makes one under Settings → API integrations.",
+        )
+    return token

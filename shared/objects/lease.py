@@ -1,0 +1,131 @@
+"""One of a kind at a time (a crawl, an embedded writer): a lease in the objects store, renewed while held.
+
+A holder that was killed leaves its lease behind. On the same machine that is seen at once (its process
+is gone); otherwise the lease is watched, and taken over when nobody renews it for as long as it lasts.
+No clock of another machine is trusted: only whether the object changes while we look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from shared.clock import Clock
+from shared.errors import BusyError
+from shared.objects.port import Generation, Objects, StoredObject
+
+LEASE_SECONDS = 30.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lease: `owner` is unique to one acquisition, `machine` to one boot of one machine."""
+
+    owner: str
+    machine: str
+    pid: int
+    renewals: int = 0
+
+
+@contextlib.asynccontextmanager
+async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) -> AsyncIterator[None]:
+    """Hold the lease `name` while the body runs; a lost lease cancels the body.
+
+    `what` says for people what the lease is for. Raises `BusyError` when another process holds it, or
+    has taken it over in the meantime.
+    """
+    holder = Holder(secrets.token_hex(8), _machine(), os.getpid())
+    generation = await _acquire(objects, name, holder, clock, what)
+    body = asyncio.current_task()
+    if body is None:
+        raise RuntimeError("a lease is held by a task")
+    lost = False
+
+    async def keep() -> None:
+        nonlocal generation, holder, lost
+        while True:
+            await clock.sleep(LEASE_SECONDS / 3)
+            holder = msgspec.structs.replace(holder, renewals=holder.renewals + 1)
+            renewed = await objects.compare_and_set(name, msgspec.json.encode(holder), generation)
+            if renewed is None:
+                lost = True
+                body.cancel()
+                return
+            generation = renewed
+
+    keeper = asyncio.create_task(keep())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if lost:
+            body.uncancel()
+            raise BusyError(f"another process has taken over {what}; this one has stopped") from None
+        raise
+    finally:
+        keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeper
+        if not lost:
+            # Emptied rather than deleted: only whoever still holds it can do so.
+            await objects.compare_and_set(name, b"", generation)
+
+
+async def _acquire(objects: Objects, name: str, holder: Holder, clock: Clock, what: str) -> Generation:
+    data = msgspec.json.encode(holder)
+    while True:
+        stored = await objects.read(name)
+        if stored is not None and stored.data and not _is_gone(stored):
+            await _wait_out(objects, name, stored, clock, what)
+        generation = await objects.compare_and_set(name, data, stored.generation if stored else None)
+        if generation is not None:
+            return generation
+
+
+async def _wait_out(objects: Objects, name: str, seen: StoredObject, clock: Clock, what: str) -> None:
+    """Return when nobody renewed the lease for its whole length; `BusyError` as soon as somebody does."""
+    other = _holder(seen)
+    advice = "Wait for it to end, or end it; one that was killed is taken over by itself."
+    if other and other.machine == _machine():
+        raise BusyError(f"{what} is already running (process {other.pid})", advice=advice)
+    waited = 0.0
+    while waited < LEASE_SECONDS:
+        await clock.sleep(1.0)
+        waited += 1.0
+        now = await objects.read(name)
+        if now is not None and now.generation != seen.generation:
+            raise BusyError(f"{what} is already running on another machine", advice=advice)
+
+
+def _is_gone(stored: StoredObject) -> bool:
+    """Whether the holder certainly does not live any more."""
+    other = _holder(stored)
+    if other is None:
+        return True
+    if other.machine != _machine():
+        return False
+    try:
+        os.kill(other.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _holder(stored: StoredObject) -> Holder | None:
+    try:
+        return msgspec.json.decode(stored.data, type=Holder)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _machine() -> str:
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    return f"{socket.gethostname()}/{boot}"
