@@ -1,0 +1,105 @@
+"""`productive-ingest demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+import click
+
+from services.cli.commands.backfill import crawl_and_write
+from services.cli.commands.sandbox import LIMIT_SCALE
+from services.cli.options import Invocation, common_options, run_async
+from services.cli.output import Output
+from services.cli.reading import open_for_reading
+from services.cli.render.summary import print_summary
+from services.cli.world import open_client, open_world
+from services.sandbox import Limits, Sandbox, SandboxSettings
+from shared.config import TOKEN_VARIABLE, Settings, load_settings
+from shared.errors import ExitCode
+from shared.urls import path_of
+
+DATA_DIR = Path("productive-demo")
+
+PROFIT_PER_PROJECT = """\
+select c.name as client,
+       p.name as project,
+       round(sum(t.time) / 60, 1) as hours,
+       round(sum(t.billable_time / 60 * s.price) / 100) as revenue,
+       round(sum(t.cost) / 100) as cost,
+       round(sum(t.billable_time / 60 * s.price - t.cost) / 100) as profit
+from time_entries t
+join services s on s.id = t.service_id
+join deals d on d.id = s.deal_id
+join projects p on p.id = d.project_id
+join companies c on c.id = p.company_id
+group by all
+order by profit desc
+limit 10"""
+
+
+@click.command(epilog="Example: productive-ingest demo --people 20")
+@click.option("--people", type=click.IntRange(2), default=50, show_default=True, help="The agency's size.")
+@common_options
+@run_async
+async def demo(invocation: Invocation, people: int) -> int:
+    """Crawl a make-believe agency into a database, and ask it a question. Needs no account.
+
+    It leaves everything in ./productive-demo (or --data-dir) for you to look at.
+    """
+    output = invocation.output
+    sandbox_settings = SandboxSettings(people=people, limits=Limits(time_scale=LIMIT_SCALE))
+    async with Sandbox(sandbox_settings) as sandbox:
+        settings = _settings(invocation, sandbox)
+        output.say(f"A make-believe agency of {people} people answers at {sandbox.url}", style="bold")
+        os.environ[TOKEN_VARIABLE] = sandbox.token
+        async with open_client(settings) as client, open_world(settings) as world:
+            summary, totals = await crawl_and_write(
+                dataclasses.replace(invocation, settings=settings), world, client
+            )
+    print_summary(output, summary, totals.applied, settings.warehouse_url)
+    async with open_for_reading(settings, output) as warehouse:
+        answer = await warehouse.query(PROFIT_PER_PROJECT)
+    output.say()
+    output.say("Profit per project, from five of the tables:", style="bold")
+    output.table(answer.columns, answer.rows)
+    _what_next(output, settings)
+    output.result(
+        {
+            "crawl": summary,
+            "profit_per_project": [
+                dict(zip(answer.columns, map(str, row), strict=True)) for row in answer.rows
+            ],
+        }
+    )
+    return ExitCode.OK if summary.complete else ExitCode.INCOMPLETE
+
+
+def _settings(invocation: Invocation, sandbox: Sandbox) -> Settings:
+    """The sandbox's address in place of whatever the person has configured."""
+    chosen = invocation.settings.data_dir
+    data_dir = DATA_DIR if chosen == load_settings(None, {}, {}).data_dir else chosen
+    return load_settings(
+        None,
+        {},
+        {
+            "storage.data_dir": str(data_dir),
+            "productive.api_url": sandbox.url,
+            "productive.organization_id": sandbox.organization_id,
+            "productive.limit_scale": LIMIT_SCALE,
+        },
+    )
+
+
+def _what_next(output: Output, settings: Settings) -> None:
+    database = path_of(settings.warehouse_url)
+    output.say()
+    output.say("Try next:", style="bold")
+    output.say(f"  duckdb {database}          (or any other client of DuckDB)")
+    output.say(f"  productive-ingest status --data-dir {settings.data_dir}")
+    output.say("  productive-ingest tables show time_entries")
+    output.say("Your own organization:")
+    output.say("  export PRODUCTIVE_API_TOKEN=...  PRODUCTIVE_ORGANIZATION_ID=...")
+    output.say("  productive-ingest check")
+    output.say("  productive-ingest backfill")

@@ -1,0 +1,43 @@
+"""`productive-ingest sandbox`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from services.cli.options import Invocation, common_options, run_async
+from services.sandbox import Limits, Sandbox, SandboxSettings
+
+LIMIT_SCALE = 100.0
+
+
+@click.command(epilog="Example: productive-ingest sandbox --port 8900 --people 20")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.  [default: 0]")
+@click.option("--people", type=click.IntRange(2), default=50, show_default=True, help="The agency's size.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same data.")
+@common_options
+@run_async
+async def sandbox(invocation: Invocation, port: int, people: int, seed: int) -> None:
+    """Serve a make-believe Productive organization on this machine, until stopped.
+
+    Its rate limits are the real ones with windows a hundred times shorter.
+    """
+    settings = SandboxSettings(seed=seed, people=people, port=port, limits=Limits(time_scale=LIMIT_SCALE))
+    async with Sandbox(settings) as served:
+        variables = {
+            "PRODUCTIVE_API_URL": served.url,
+            "PRODUCTIVE_API_TOKEN": served.token,
+            "PRODUCTIVE_ORGANIZATION_ID": served.organization_id,
+            "PRODUCTIVE_LIMIT_SCALE": f"{LIMIT_SCALE:g}",
+        }
+        invocation.output.say("In another terminal:", style="bold")
+        for name, value in variables.items():
+            invocation.output.say(f"export {name}={value}")
+        invocation.output.say("productive-ingest backfill")
+        invocation.output.result(variables)
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        await stopped.wait()
