@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -134,11 +135,11 @@ async def test_a_replayed_dead_letter_is_written_once_its_cause_is_gone(place: P
 
 
 async def test_a_record_too_large_for_a_message_is_redeemed_and_forgotten(place: Place) -> None:
-    note = "".join(chr(0x4E00 + n % 20_000) for n in range(100_000))
+    note = random.Random(1).randbytes(200_000).hex()  # noise, which no compression makes small
     await place.publish(upsert("1", 1, note=note))
     assert len(await place.objects.list("claims/")) == 1
     await place.drain()
-    assert await place.rows("select length(note) from deals") == [(100_000,)]
+    assert await place.rows("select note from deals") == [(note,)]
     assert await place.objects.list("claims/") == []
 
 
@@ -210,7 +211,6 @@ async def test_a_writer_that_is_stopped_has_written_what_it_took(place: Place) -
             writer.stop()
     await running
     waiting = (await place.bus.backlog()).messages
-    [(written,)] = await place.rows("select count(*) from deals") if place.totals.applied else [(0,)]
-    assert written + waiting == 50
+    assert sum(place.totals.applied.values()) + waiting == 50
     await place.drain()
     assert await place.rows("select count(*) from deals") == [(50,)]
