@@ -1,0 +1,119 @@
+"""One holder at a time, and a dead one does not block for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shared.clock import ManualClock, SystemClock
+from shared.errors import BusyError
+from shared.objects import Objects, open_objects
+from shared.objects.lease import LEASE_SECONDS, Holder, hold_lease
+from shared.urls import url_of
+
+NAME = "organizations/42/crawl.lease"
+
+
+@pytest.fixture
+async def objects(tmp_path: Path) -> AsyncIterator[Objects]:
+    opened = await open_objects(url_of("file", tmp_path / "objects"))
+    yield opened
+    await opened.close()
+
+
+async def test_a_second_holder_is_refused_at_once_and_let_in_after_the_first(objects: Objects) -> None:
+    clock = SystemClock()
+    async with hold_lease(objects, NAME, clock, what="a crawl"):
+        with pytest.raises(BusyError, match=f"a crawl is already running .process {os.getpid()}"):
+            async with hold_lease(objects, NAME, clock, what="a crawl"):
+                pytest.fail("two hold one lease")
+    async with hold_lease(objects, NAME, clock, what="a crawl"):
+        pass
+
+
+async def test_a_holder_that_was_killed_on_this_machine_is_taken_over_at_once(tmp_path: Path) -> None:
+    url = url_of("file", tmp_path / "objects")
+    program = f"""
+import asyncio, os
+from shared.clock import SystemClock
+from shared.objects import open_objects
+from shared.objects.lease import hold_lease
+async def main():
+    async with hold_lease(await open_objects({url!r}), {NAME!r}, SystemClock(), what="a crawl"):
+        os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    assert await process.wait() == -9
+    objects = await open_objects(url)
+    clock = ManualClock()
+    async with hold_lease(objects, NAME, clock, what="a crawl"):
+        assert clock.slept in ([], [LEASE_SECONDS / 3])
+    await objects.close()
+
+
+async def test_a_holder_elsewhere_that_no_longer_renews_is_taken_over_after_its_time(
+    objects: Objects,
+) -> None:
+    await objects.write(NAME, msgspec.json.encode(Holder("another", "another machine", 1)))
+    clock = ManualClock()
+    async with hold_lease(objects, NAME, clock, what="a crawl"):
+        assert sum(clock.slept) >= LEASE_SECONDS
+
+
+class _Renewing(ManualClock):
+    """While we wait, the other machine renews its lease."""
+
+    def __init__(self, objects: Objects) -> None:
+        super().__init__()
+        self._objects = objects
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        holder = Holder("another", "another machine", 1, renewals=len(self.slept))
+        await self._objects.write(NAME, msgspec.json.encode(holder))
+
+
+async def test_a_holder_elsewhere_that_renews_is_respected(objects: Objects) -> None:
+    await objects.write(NAME, msgspec.json.encode(Holder("another", "another machine", 1)))
+    with pytest.raises(BusyError, match="already running on another machine"):
+        async with hold_lease(objects, NAME, _Renewing(objects), what="a crawl"):
+            pytest.fail("the lease was taken from a living holder")
+
+
+class _Stepping(SystemClock):
+    """Sleeps until it is told to wake."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        await self.wake.wait()
+
+
+async def test_a_holder_whose_lease_was_taken_over_is_stopped(objects: Objects) -> None:
+    clock = _Stepping()
+
+    async def work() -> None:
+        async with hold_lease(objects, NAME, clock, what="a crawl"):
+            await objects.write(NAME, msgspec.json.encode(Holder("another", "another machine", 1)))
+            clock.wake.set()
+            await asyncio.Event().wait()
+
+    with pytest.raises(BusyError, match="another process has taken over a crawl"):
+        await work()
+    stored = await objects.read(NAME)
+    assert stored is not None
+    assert b"another machine" in stored.data
+
+
+async def test_nonsense_in_the_lease_is_nobody(objects: Objects) -> None:
+    await objects.write(NAME, b"not a lease")
+    async with hold_lease(objects, NAME, SystemClock(), what="a crawl"):
+        pass
