@@ -18,6 +18,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from shared import files
 from shared.bus.sqlite.failures import storage_error
 from shared.bus.sqlite.schema import open_file
 from shared.errors import StorageError
@@ -123,12 +124,7 @@ class Committer:
         except sqlite3.Error as error:
             self._opened.set_exception(storage_error(self._path, error))
         except OSError as error:
-            self._opened.set_exception(
-                StorageError(
-                    f"the bus {self._path}: {error.strerror or error}",
-                    advice="Name a file in a folder that this user may write.",
-                )
-            )
+            self._opened.set_exception(files.storage_error("the bus", self._path, error))
         else:
             self._opened.set_result(None)
             with contextlib.closing(connection):
@@ -151,7 +147,7 @@ class Committer:
         try:
             first = self._queue.get(timeout=_IDLE_SECONDS)
         except queue.Empty:
-            while self._queue.empty() and _tidy(connection):
+            while self._queue.empty() and tidy(connection):
                 pass
             first = self._queue.get()
         group: list[_Call] = []
@@ -224,7 +220,7 @@ def _deliver_here(calls: list[_Call]) -> None:
         call.deliver()
 
 
-def _tidy(connection: sqlite3.Connection) -> bool:
+def tidy(connection: sqlite3.Connection) -> bool:
     """Give a little of the free space back to the disk; whether there is more to give."""
     try:
         free = connection.execute("PRAGMA freelist_count").fetchone()[0]

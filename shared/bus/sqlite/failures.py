@@ -48,17 +48,13 @@ _MEANINGS = {
     ),
 }
 _MEANINGS[sqlite3.SQLITE_LOCKED] = _MEANINGS[sqlite3.SQLITE_PROTOCOL] = _MEANINGS[sqlite3.SQLITE_BUSY]
+_OTHER = ("the file cannot be used", "Check it with `sqlite3 FILE 'PRAGMA integrity_check'`.")
 
 
 def storage_error(path: Path, error: sqlite3.Error) -> StorageError:
     """What an exception of SQLite means; the file is named."""
     code = getattr(error, "sqlite_errorcode", None)
-    meaning = _MEANINGS.get(code & _PRIMARY_CODE) if code is not None else None
-    if meaning is None:
-        return StorageError(
-            f"the bus {path}: {error}", advice="Check the file with `sqlite3 FILE 'PRAGMA integrity_check'`."
-        )
-    what, advice = meaning
+    what, advice = _MEANINGS.get(code & _PRIMARY_CODE if code is not None else -1, _OTHER)
     return StorageError(f"the bus {path}: {what} ({error})", advice=advice.replace("FILE", str(path)))
 
 

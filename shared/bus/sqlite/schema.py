@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.bus.sqlite.failures import is_locked
 from shared.errors import StorageError
+from shared.files import make_folder
 
 VERSION = 1
 _APPLICATION_ID = 0x50425553  # "PBUS"
@@ -65,7 +66,7 @@ def open_file(path: Path) -> sqlite3.Connection:
 
     `sqlite3.Error` or `OSError` when it cannot be opened, `StorageError` when it is not a bus of ours.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     # Exclusively, because closing a second descriptor of a file that is in use would drop its POSIX locks.
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
