@@ -280,7 +280,7 @@ class ProductiveClient:
 
     def _give_up(self, attempt: Attempt, url: URL, failures: int) -> IngestError:
         times = f" ({failures} attempts)" if failures > 1 else ""
-        message = f"{url.authority}{url.path}: {_reason(attempt)}{times}"
+        message = f"{self.connection.host}{url.path}: {_reason(attempt)}{times}"
         if isinstance(attempt, Failed) and attempt.unreadable:
             return ProtocolError(message, advice="Check the API's address; if it is right, try again later.")
         if isinstance(attempt, Failed) and not attempt.contact:

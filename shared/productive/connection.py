@@ -45,8 +45,9 @@ class Connection:
 
     @property
     def host(self) -> str:
-        """Host and port, for messages."""
-        return URL(self.api_url).authority
+        """Host, and the port where it is not the usual one, for messages."""
+        url = URL(self.api_url)
+        return f"{url.host}:{url.explicit_port}" if url.explicit_port else f"{url.host}"
 
 
 def _checked_url(text: str) -> str:

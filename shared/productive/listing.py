@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from shared.productive.refusals import Parameters, filter_name
 
 PAGE_SIZE = 200
 """The largest page Productive gives; it cuts larger wishes down silently."""
+
+_GROUPED = re.compile(r"filter\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,9 @@ class ListQuery:
             for key, value in (*self.table.params.items(), *self.filters)
             if filter_name(key) not in learned.refused_filters
         )
-        if all(filter_name(key) == "$op" for key, _ in kept):
-            return ()
-        return kept
+        if any(_GROUPED.match(key) for key, _ in kept):
+            return kept
+        return tuple((key, value) for key, value in kept if filter_name(key) != "$op")
 
     def _side_loaded(self, includes: list[Include]) -> list[str]:
         """The types whose records come only for their ids.
