@@ -36,7 +36,7 @@ class Bulk:
         self._monday = (first - timedelta(days=first.weekday()) - date(1970, 1, 1)).days
 
     def __contains__(self, identifier: Any) -> bool:
-        return 0 <= identifier - self.first_id < self.count
+        return bool(0 <= identifier - self.first_id < self.count)
 
     def prototype(self, identifier: int) -> int:
         """The index of the prototype that a row copies."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 -- an answer of the API, not an error of ours
     """An error answer. `printed` is the spelling of the status in the body, if not the number."""
 
     def __init__(

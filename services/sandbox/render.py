@@ -27,7 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Shape(NamedTuple):
-    """What of a table's records is shown: the linked relationships, and the sparse fieldset if there is one."""
+    """What of a table's records is shown: the linked relationships, and the sparse fieldset if any."""
 
     table: str
     included: frozenset[str]

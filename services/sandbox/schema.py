@@ -16,7 +16,7 @@ from shared.catalog.model import Table as CatalogTable
 
 @dataclass(frozen=True)
 class Relation:
-    """One relationship: the table it points at (None: several, or one the API does not list) and its arity."""
+    """One relationship: the table it points at (None: several, or one without a list) and its arity."""
 
     name: str
     target: str | None

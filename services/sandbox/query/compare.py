@@ -56,14 +56,19 @@ def _reader(
     if kind is ColumnType.DATE:
         return lambda row: row.attributes.get(field), [_day(value) for value in values]
     if kind is ColumnType.TIMESTAMP or field in ("created_at", "updated_at"):
-        if cast:
-            return lambda row: (_moment(row, field) or "")[:10] or None, [_day(value) for value in values]
-        return lambda row: _second(_moment(row, field)), [instant(value) // SECOND for value in values]
+        return _moments(field, values, cast=cast)
     if kind is ColumnType.BOOL:
         return lambda row: row.attributes.get(field), [value.lower() in ("true", "1") for value in values]
     if kind in (ColumnType.INT64, ColumnType.NUMERIC):
         return lambda row: _number(row.attributes.get(field)), [float(value) for value in values]
-    return lambda row: row.attributes.get(field), list(values)
+    return lambda row: _text(row.attributes.get(field)), list(values)
+
+
+def _moments(field: str, values: list[str], *, cast: bool) -> tuple[Callable[[Row], Any], list[Any]]:
+    """Timestamps by their dates, or by their seconds."""
+    if cast:
+        return lambda row: (_moment(row, field) or "")[:10] or None, [_day(value) for value in values]
+    return lambda row: _second(_moment(row, field)), [instant(value) // SECOND for value in values]
 
 
 def _moment(row: Row, field: str) -> str | None:
@@ -84,6 +89,11 @@ def _second(text: str | None) -> int | None:
 
 def _number(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def _text(value: Any) -> str | None:
+    """Ids inside of attributes are numbers in JSON, and text in a filter."""
+    return None if value is None else str(value)
 
 
 def _contains(value: Any, needles: list[str]) -> bool:

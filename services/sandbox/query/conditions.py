@@ -79,7 +79,8 @@ class Compiler:
             raise problems.ambiguous_filter(name, self.status)
         op, text = next(iter(operators.items()))
         fixed = {"since": "gt_eq", "until": "lt_eq"}.get(rule.meaning)
-        if op not in compare.OPERATORS or not isinstance(text, str) or (fixed and op != "eq"):
+        known = {"attribute": compare.OPERATORS, "relation": {"eq", "not_eq"}}.get(rule.meaning, {"eq"})
+        if op not in known or not isinstance(text, str):
             raise problems.unsupported_filter(f"{name}[{op}]", self.status)
         values = [part.strip() for part in text.split(",")]
         try:

@@ -28,9 +28,9 @@ def mint(scope: bytes, position: list[Any]) -> str:
 
 def read(scope: bytes, cursor: str) -> list[Any]:
     """The position in a cursor; refuses one that is malformed or was made for something else."""
+    if not cursor.startswith(_PREFIX):
+        raise _invalid()
     try:
-        if not cursor.startswith(_PREFIX):
-            raise ValueError(cursor)
         raw = base64.b64decode(cursor[len(_PREFIX) :], validate=True)
     except (ValueError, binascii.Error):
         raise _invalid() from None

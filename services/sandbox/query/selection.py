@@ -13,8 +13,6 @@ from services.sandbox.query.conditions import Condition, Group
 from services.sandbox.query.sorts import Order
 from services.sandbox.storage import Row, Table
 
-_Splitter = Callable[[Condition], bool]
-
 
 def select(table: Table, group: Group, order: Order) -> array[int]:
     """The ids of the matching rows in the order asked for."""
@@ -49,11 +47,7 @@ def _matching_bulk(table: Table, bulk: Bulk, group: Group) -> Iterable[int]:
     others = [member for member in members if member not in ranges]
     for cut in ranges:
         rising = cut.op in ("gt", "gt_eq")
-        border = bisect_left(
-            range(first, last),
-            True,
-            key=lambda place, c=cut, r=rising: c.test(bulk.row(table.ids[place])) == r,
-        )
+        border = _border(table, bulk, cut.test, range(first, last), until=rising)
         first, last = (first + border, last) if rising else (first, first + border)
     found = (identifier for identifier in table.ids[first:last] if identifier not in table.rows)
     if not others:
@@ -62,6 +56,11 @@ def _matching_bulk(table: Table, bulk: Bulk, group: Group) -> Iterable[int]:
         return (i for i in found if all(member.test(bulk.row(i)) for member in others))
     good = [all(member.test(row) for member in others) for row in bulk.prototypes]
     return (i for i in found if good[bulk.prototype(i)])
+
+
+def _border(table: Table, bulk: Bulk, test: Callable[[Row], bool], places: range, *, until: bool) -> int:
+    """How many of the places come before the first whose test says `until`."""
+    return bisect_left(places, True, key=lambda place: test(bulk.row(table.ids[place])) == until)
 
 
 def _flat(group: Group) -> list[Condition | Group]:

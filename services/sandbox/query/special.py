@@ -10,7 +10,9 @@ from services.sandbox.storage import Row
 
 Test = Callable[[Row], bool]
 
-_ACTIVITY_TYPES = {"1": "comment", "3": "email"}
+# What "closed" means by table; elsewhere it is being archived.
+_ENDED = {"people": "deactivated_at", "tasks": "closed_at", "todos": "closed_at"}
+_DRAFTING = frozenset({"bookings", "expenses"})
 
 
 def special(table: str, name: str, values: list[str]) -> Test:
@@ -24,46 +26,42 @@ def special(table: str, name: str, values: list[str]) -> Test:
     if name == "with_draft":
         _boolean(values[0])
         return lambda _row: True
-    if name == "type" and table == "activities":
-        return _any(values, {kind: _activity_type(kind) for kind in ("1", "2", "3")})
-    if name == "type":
-        return _any(
-            values, {"1": lambda row: not row.attributes["budget"], "2": lambda row: row.attributes["budget"]}
-        )
-    if name == "budget_status":
-        open_budget: Test = lambda row: row.attributes["budget"] and row.attributes["closed_at"] is None  # noqa: E731
-        closed: Test = lambda row: row.attributes["budget"] and row.attributes["closed_at"] is not None  # noqa: E731
-        return _any(values, {"1": open_budget, "2": closed})
-    ended = {"people": "deactivated_at", "tasks": "closed_at", "todos": "closed_at"}.get(table, "archived_at")
-    return _any(
-        values,
-        {
-            "1": lambda row: row.attributes.get(ended) is None,
-            "2": lambda row: row.attributes.get(ended) is not None,
-        },
-    )
-
-
-def drafts_hidden(table: str, filters: dict[str, Any]) -> bool:
-    """Whether a list leaves drafts out: bookings and expenses do unless `with_draft` is true."""
-    if table not in ("bookings", "expenses"):
-        return False
-    value = filters.get("with_draft")
-    return not (isinstance(value, str) and value.lower() in ("true", "1"))
-
-
-def _activity_type(kind: str) -> Test:
-    link = _ACTIVITY_TYPES.get(kind)
-    if link is None:
-        return lambda row: row.links["comment"] is None and row.links["email"] is None
-    return lambda row: row.links[link] is not None
-
-
-def _any(values: list[str], tests: dict[str, Test]) -> Test:
+    tests = _numbered(table, name)
     chosen = [tests[value] for value in values if value in tests]
     if len(chosen) < len(values):
         raise ValueError(values)
     return lambda row: any(test(row) for test in chosen)
+
+
+def _numbered(table: str, name: str) -> dict[str, Test]:
+    """The tests of a filter that takes numbers for its meanings."""
+    if name == "type" and table == "activities":
+        return {
+            "1": lambda row: row.links["comment"] is not None,
+            "2": lambda row: row.links["comment"] is None and row.links["email"] is None,
+            "3": lambda row: row.links["email"] is not None,
+        }
+    if name == "type":
+        return {
+            "1": lambda row: not row.attributes["budget"],
+            "2": lambda row: bool(row.attributes["budget"]),
+        }
+    if name == "budget_status":
+        return {
+            "1": lambda row: row.attributes["budget"] and row.attributes["closed_at"] is None,
+            "2": lambda row: row.attributes["budget"] and row.attributes["closed_at"] is not None,
+        }
+    ended = _ENDED.get(table, "archived_at")
+    return {
+        "1": lambda row: row.attributes.get(ended) is None,
+        "2": lambda row: row.attributes.get(ended) is not None,
+    }
+
+
+def drafts_hidden(table: str, filters: dict[str, Any]) -> bool:
+    """Whether a list leaves drafts out: bookings and expenses do unless `with_draft` is true."""
+    value = filters.get("with_draft")
+    return table in _DRAFTING and not (isinstance(value, str) and value.lower() in ("true", "1"))
 
 
 def _boolean(text: str) -> bool:

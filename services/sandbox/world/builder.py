@@ -52,7 +52,7 @@ class World:
         at: int | None = None,
         changed: int | None = None,
     ) -> Row:
-        """Add a row created `at` and last changed at `changed` (microseconds; default: some day in the past)."""
+        """Add a row created `at`, last changed at `changed` (microseconds; default: some day in the past)."""
         created = at if at is not None else self.now_us - self.random.randrange(200, 900) * DAY
         last = min(max(changed or created, created), self.now_us - _TRAIL)
         identifier = self._next[table]
@@ -92,7 +92,7 @@ class World:
         return list(self.tables[table].rows.values())
 
     def money(self, table: str, rate: float = 1.0, **amounts: float) -> dict[str, Any]:
-        """Amounts in minor units, each three times: as agreed, in the organization's currency, and normalized.
+        """Amounts in minor units, each three times: as agreed, in the organization's currency, normalized.
 
         `rate` leads from the row's currency to the organization's. A variant the resource lacks is left out.
         """

@@ -75,10 +75,6 @@ def _value(world: World, field: str, kind: ColumnType, row: Row) -> Any:  # noqa
 
 
 def _integer(world: World, field: str) -> int | None:
-    if field.endswith("_type_id") or field in ("type_id", "status_id", "color_id"):
-        return world.random.randrange(1, 4)
-    if field.endswith("_id"):
-        return None
     if "amount" in field or "price" in field or "cost" in field:
         return world.random.randrange(1_000, 900_000)
     return world.random.randrange(0, 60)
@@ -91,16 +87,18 @@ def _number(world: World, field: str) -> Any:
     return amount if world.chance(0.8) else amount / 3
 
 
-def _text(world: World, field: str) -> str | None:
+def _text(world: World, field: str) -> str | int | None:  # noqa: PLR0911 -- one table of names
     random = world.random
+    if field == "external_id" or field.endswith("_key"):
+        return f"{random.randrange(16**10):010x}"
+    if field.endswith("_id"):
+        return random.randrange(1, 4) if field.endswith(("type_id", "status_id", "color_id")) else None
     if "email" in field or field == "from":
         return f"{world.choice(NOUNS).lower()}@example.com"
     if field.endswith("url"):
         return f"https://files.example.com/{random.randrange(10**8):08d}"
     if field.endswith("uuid"):
         return f"{random.randrange(16**8):08x}-0000-4000-8000-{random.randrange(16**12):012x}"
-    if field.endswith("_id") or field.endswith("_key"):
-        return None
     if field in ("description", "note", "body", "comment", "instructions", "text"):
         return world.choice(SENTENCES)
     if field in ("name", "title", "label", "subject"):
