@@ -85,4 +85,7 @@ class Unavailable:
     code: str = field(default="")
 
 
+NO_SUCH_LIST = Unavailable(404, "the API has no such list")
+"""What it means when a list, of all things, is said to be a record that is not found."""
+
 Answer = Page | Found | Gone | Refused | Unavailable

@@ -8,7 +8,9 @@ import msgspec
 class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
     """Findings about one table's endpoint; stored as JSON between runs.
 
-    Filters are named by what they filter by (`updated_at`), not by their parameter.
+    Filters are named by what they filter by (`updated_at`), not by their parameter. `restless` says that
+    the last page-number walk was disturbed in all its attempts: the next one makes just one, because what
+    never holds still, or never sums up to its total, would cost all of them each time.
     """
 
     refused_includes: tuple[str, ...] = ()
@@ -17,6 +19,7 @@ class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
     no_cursor: bool = False
     no_fieldsets: bool = False
     use_fallback_path: bool = False
+    restless: bool = False
 
     def without(
         self,

@@ -11,9 +11,6 @@ from shared.productive.links import NextPage
 from shared.productive.listing import PAGE_SIZE
 from shared.productive.refusals import Parameters
 
-MAX_WALKS = 3
-"""A page-number walk that was disturbed is made again, up to this many walks altogether."""
-
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a walk goes on; stored as JSON and good for another process.
@@ -60,14 +57,15 @@ def is_numbered(page: Page, link: NextPage | None) -> bool:
 
 
 def following(
-    position: Position, page: Page, link: NextPage | None, where: str
+    position: Position, page: Page, link: NextPage | None, *, walks: int, where: str
 ) -> tuple[Position | None, bool]:
     """Where the walk goes on after `page`, which was read at `position`, and whether it is good so far.
 
-    Raises `ProtocolError` when the link leads nowhere or back.
+    `walks` is how many walks by page numbers are made altogether until one is not disturbed, `where` the
+    path for messages. Raises `ProtocolError` when the link leads nowhere or back.
     """
     if position.cursor is None:
-        return _after_number(position, page, link, where)
+        return _after_number(position, page, link, walks, where)
     if link is None:
         return None, True
     if link.cursor is None:
@@ -76,7 +74,7 @@ def following(
 
 
 def _after_number(
-    position: Position, page: Page, link: NextPage | None, where: str
+    position: Position, page: Page, link: NextPage | None, walks: int, where: str
 ) -> tuple[Position | None, bool]:
     """The same for page numbers.
 
@@ -97,7 +95,7 @@ def _after_number(
         or len({*ids, *position.last_ids}) < len(ids) + len(position.last_ids)
         or (next_number is None and total is not None and seen != total)
     )
-    if disturbed and position.walk < MAX_WALKS:
+    if disturbed and position.walk < walks:
         return Position(page=1, walk=position.walk + 1), True
     if next_number is None:
         return None, not disturbed

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from shared.catalog.model import Table
 from shared.errors import ProtocolError, RecordError
-from shared.productive.answers import Found, Gone, Page, Unavailable
+from shared.productive.answers import NO_SUCH_LIST, Found, Gone, Page, Unavailable
 from shared.productive.client import ProductiveClient
 from shared.productive.jsonapi import identifier
 from shared.productive.learned import Learned
@@ -18,19 +18,11 @@ async def total_count(
     client: ProductiveClient, query: ListQuery, learned: Learned | None = None
 ) -> int | Unavailable | None:
     """How many records the list has; None when the API does not say. Errors as in `walk`."""
-    request = Request(query, (("page[number]", "1"), ("page[size]", "1")))
-    answer, _ = await ask(client, request, learned or Learned())
-    match answer:
-        case Page(total_count=int(count)):
-            return count
-        case Page(resources=[], next=None):
-            return 0
-        case Unavailable():
-            return answer
-        case Gone():
-            return Unavailable(404, "the API has no such list")
-        case _:
-            return None
+    page = await read_page(client, query, number=1, size=1, learned=learned)
+    if isinstance(page, Unavailable):
+        return page
+    nothing = not page.resources and page.next is None
+    return 0 if page.total_count is None and nothing else page.total_count
 
 
 async def read_page(
@@ -53,7 +45,7 @@ async def read_page(
         case Found():
             return Page([answer.resource], answer.observed_us, total_count=1)
         case _:
-            return Unavailable(404, "the API has no such list")
+            return NO_SUCH_LIST
 
 
 async def read_one(

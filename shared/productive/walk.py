@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from shared.productive.answers import Found, Gone, Page, Refused, Resource, Unavailable
+from shared.productive.answers import NO_SUCH_LIST, Found, Gone, Page, Refused, Resource, Unavailable
 from shared.productive.client import ProductiveClient
 from shared.productive.learned import Learned
 from shared.productive.links import NextPage, next_page
@@ -15,6 +15,9 @@ from shared.productive.listing import ListQuery
 from shared.productive.negotiation import Request, ask
 from shared.productive.paging import Position, following, is_numbered, stuck
 from shared.productive.refusals import INVALID_CURSOR
+
+_MAX_WALKS = 3
+"""A page-number walk that was disturbed is made again, up to this many walks altogether."""
 
 _MAX_RESTARTS = 3
 _MAX_EMPTY_PAGES = 20
@@ -87,11 +90,7 @@ class _Walker:
             answer, self._learned = await ask(self._client, request, before)
             if isinstance(answer, (Unavailable, Gone)):
                 self._position = None
-                return (
-                    answer
-                    if isinstance(answer, Unavailable)
-                    else Unavailable(404, "the API has no such list")
-                )
+                return answer if isinstance(answer, Unavailable) else NO_SUCH_LIST
             if isinstance(answer, Refused):
                 self._cursor_refused(position, answer)
             elif not position.at_start and _another_list(before, self._learned):
@@ -112,7 +111,10 @@ class _Walker:
                 self._restart(position)
                 return None
             position = first
-        next_position, settled = following(position, page, link, self._where)
+        walks = 1 if self._learned.restless else _MAX_WALKS
+        next_position, settled = following(position, page, link, walks=walks, where=self._where)
+        if next_position is None and position.page is not None:
+            self._learned = msgspec.structs.replace(self._learned, restless=not settled)
         self._bound_empty_pages(page, next_position)
         self._position = next_position
         restarted = self._restarted or (position.at_start and position.walk > 1)

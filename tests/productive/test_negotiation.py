@@ -13,10 +13,12 @@ from shared.productive import (
     Gone,
     Learned,
     ListQuery,
+    Page,
     Unavailable,
     WalkedPage,
     changed_between,
     read_one,
+    read_page,
     total_count,
     walk,
 )
@@ -223,6 +225,32 @@ async def test_a_total_that_is_not_told_is_none_unless_there_is_nothing(api: Api
     assert await total_count(client, ListQuery.of(table())) is None
     assert await total_count(client, ListQuery.of(table())) == 0
     assert isinstance(await total_count(client, ListQuery.of(table())), Unavailable)
+
+
+async def test_a_page_is_read_by_its_number(api: Api) -> None:
+    client, server = await api.open(
+        script(
+            lambda: page(["7"], total_count=9),
+            lambda: reply({"data": {"id": "7"}}),
+            lambda: refused(404, code="record_not_found"),
+        )
+    )
+    query = ListQuery.of(table())
+    listed = await read_page(client, query, number=3, size=2)
+    assert isinstance(listed, Page)
+    assert (listed.resources[0]["id"], listed.total_count) == ("7", 9)
+    assert server.asked[0].query == {"page[number]": "3", "page[size]": "2"}
+    single = await read_page(client, query, number=1, size=1)
+    assert isinstance(single, Page)
+    assert single.total_count == 1
+    assert await read_page(client, query, number=1, size=1) == Unavailable(404, "the API has no such list")
+
+
+async def test_a_refusal_of_what_a_record_is_never_asked_with_is_an_error(api: Api) -> None:
+    client, server = await api.open(lambda _: refused(400, title="Unsupported Filter"))
+    with pytest.raises(ProtocolError, match="nothing left"):
+        await read_one(client, table("a"), "17")
+    assert len(server.asked) == 1
 
 
 async def test_the_total_is_told_despite_refusals(api: Api) -> None:

@@ -61,6 +61,13 @@ def test_after_a_clock_was_set_only_the_newest_answer_counts() -> None:
     assert abs(clock.offset_us - 60_000_000) <= 1_100_000
 
 
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])
+def test_a_date_is_read_however_its_zone_is_written(zone: str) -> None:
+    clock = ServerClock(ManualClock())
+    clock.observe(f"Tue, 14 Nov 2023 23:13:20 {zone}", sent_us=NOW_US, received_us=NOW_US)
+    assert clock.offset_us == 3_600_000_000 - 400_000
+
+
 @pytest.mark.parametrize("header", [None, "", "yesterday", "Tue, 99 Foo 2023 99:99:99 GMT"])
 def test_a_date_that_is_missing_or_none_teaches_nothing(header: str | None) -> None:
     clock = ServerClock(ManualClock())

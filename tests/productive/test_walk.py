@@ -21,7 +21,7 @@ from shared.productive import (
     WalkedPage,
     walk,
 )
-from tests.productive.server import Api, Asked, Handler, page, refused, script, table
+from tests.productive.server import Api, Asked, Handler, page, refused, reply, script, table
 
 SIZE = 200
 
@@ -260,6 +260,29 @@ async def test_a_list_that_never_holds_still_ends_unsettled(api: Api) -> None:
     assert all(p.settled for p in pages[:-1])
     assert sum(p.restarted for p in pages) == 2
     assert len(server.asked) <= 9
+
+
+async def test_a_list_that_never_sums_up_is_not_walked_three_times_each_time(api: Api) -> None:
+    client, server = await api.open(lambda _: page([1, 2], total_count=5, total_pages=1))
+    first = await pages_of(client, table(cursor=False))
+    assert [p.settled for p in first] == [True, True, False]
+    assert first[-1].learned == Learned(restless=True)
+    (again,) = await pages_of(client, table(cursor=False), learned=first[-1].learned)
+    assert not again.settled
+    assert len(server.asked) == 4
+
+
+async def test_a_list_that_holds_still_again_is_trusted_again(api: Api) -> None:
+    client, _ = await api.open(by_number(lambda: [1, 2]))
+    (only,) = await pages_of(client, table(cursor=False), learned=Learned(restless=True))
+    assert only.settled
+    assert only.learned == Learned()
+
+
+async def test_a_single_record_where_a_list_was_asked_for_is_a_list_of_one(api: Api) -> None:
+    client, _ = await api.open(lambda _: reply({"data": {"id": "4711", "type": "organizations"}}))
+    (only,) = await pages_of(client, table())
+    assert ids([only]) == ["4711"]
 
 
 async def test_a_disturbed_walk_is_known_to_be_after_it_was_interrupted(api: Api) -> None:
