@@ -53,10 +53,11 @@ class Renderer:
             full = f"{path}{name}"
             relation = resource.relations.get(name)
             target = relation.target if relation else None
+            if relation is not None and target is None and branch:
+                full = f"{full}.{next(iter(branch))}"
             if relation is None or full in refused or (branch and target is None):
-                raise problems.unsupported_include(
-                    full if self._faults.names_refused_include else None, status
-                )
+                named = full if self._faults.names_refused_include else None
+                raise problems.unsupported_include(named, status)
             if target is not None:
                 self.check_include(self._schema[target], branch, status=status, path=f"{full}.")
 

@@ -88,6 +88,14 @@ class Table:
         self.revision += 1
         return row
 
+    def copy(self) -> Table:
+        """A table of its own with the same rows."""
+        table = Table()
+        table.ids = self.ids[:]
+        table.rows = self.rows.copy()
+        table.bulk = self.bulk
+        return table
+
     def grow(self, count: int, *, newest_us: int) -> None:
         """Add `count` rows that are copies of the present ones with other ids and times."""
         first = self.ids[-1] + 1

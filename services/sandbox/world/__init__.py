@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from functools import lru_cache
+
 from services.sandbox.organization import Organization
 from services.sandbox.schema import load_schema
 from services.sandbox.settings import SandboxSettings
-from services.sandbox.storage import Ref
+from services.sandbox.storage import Ref, Table
 from services.sandbox.world import (
     billing,
     clients,
@@ -21,21 +24,32 @@ from services.sandbox.world import (
     staff,
     work,
 )
-from services.sandbox.world.builder import World
+from services.sandbox.world.builder import World, evening
 from shared.clock import Clock
 
 
 def build(settings: SandboxSettings, clock: Clock) -> Organization:
     """The whole organization. The same settings give the same one; ValueError for an unknown bulk table."""
-    schema = load_schema()
-    world = World(settings, schema)
+    tables, caller, home = _finished(settings.seed, settings.people, settings.today)
+    copies: dict[int, Table] = {}
+    mine = {name: copies.setdefault(id(table), table.copy()) for name, table in tables.items()}
+    for name, count in settings.bulk.items():
+        if name not in mine:
+            raise ValueError(f"there is no table {name!r} to blow up")
+        mine[name].grow(count, newest_us=evening(settings.today))
+    return Organization(mine, load_schema(), clock, caller=caller, home=home)
+
+
+@lru_cache(maxsize=4)
+def _finished(seed: int, people: int, today: date) -> tuple[dict[str, Table], Ref, Ref]:
+    """A world as it is before anybody changes it, kept because tests and demos want the same ones again.
+
+    Its rows are shared by all copies: from here on they are replaced, never changed.
+    """
+    world = World(load_schema(), seed=seed, people=people, today=today)
     _populate(world)
     _echo_links(world)
-    for table, count in settings.bulk.items():
-        if table not in world.tables:
-            raise ValueError(f"there is no table {table!r} to blow up")
-        world.tables[table].grow(count, newest_us=world.now_us)
-    return Organization(world.tables, schema, clock, caller=world.caller, home=world.home)
+    return world.tables, world.caller, world.home
 
 
 def _populate(world: World) -> None:

@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from typing import Any, TypeVar
 
 from services.sandbox.schema import Schema
-from services.sandbox.settings import SandboxSettings
 from services.sandbox.storage import Link, Ref, Row, Table
 from services.sandbox.world.defaults import blank_attributes
 from services.sandbox.zone import DAY, SECOND, midnight, stamp
@@ -23,12 +22,12 @@ _Item = TypeVar("_Item")
 class World:
     """Rows in tables, one source of chance, and one idea of today."""
 
-    def __init__(self, settings: SandboxSettings, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, seed: int, people: int, today: date) -> None:
         self.schema = schema
-        self.people = settings.people
-        self.random = random.Random(f"agency {settings.seed}")  # noqa: S311 -- made to be repeatable
-        self.today = settings.today
-        self.now_us = midnight(settings.today) + 17 * HOUR
+        self.people = people
+        self.random = random.Random(f"agency {seed}")  # noqa: S311 -- made to be repeatable
+        self.today = today
+        self.now_us = evening(today)
         self.tables: dict[str, Table] = {resource.name: Table() for resource in schema if resource.listable}
         # `/boards` and `/folders` are two names for the same records.
         self.tables["boards"] = self.tables["folders"]
@@ -137,6 +136,11 @@ class World:
     def workday(self, day: date) -> date:
         """The day itself, or the Friday before its weekend."""
         return day - timedelta(days=max(0, day.weekday() - 4))
+
+
+def evening(day: date) -> int:
+    """When a world's history ends on its last day, in microseconds."""
+    return midnight(day) + 17 * HOUR
 
 
 def plain(amount: float) -> int | float:
