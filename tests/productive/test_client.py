@@ -3,10 +3,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
+from typing import cast
 
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.client_reqrep import ConnectionKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +30,7 @@ from shared.productive import (
     Timeouts,
     Unavailable,
 )
+from shared.productive.transport import Transport
 from shared.secrets.secret import Secret
 from tests.productive.server import ORGANIZATION, TOKEN, Api, Asked, forever, page, refused, reply, script
 
@@ -384,6 +388,42 @@ async def test_a_server_without_tls_is_told_apart(api: Api) -> None:
     client = await api.client(server.api_url.replace("http:", "https:"), retry=PROMPT)
     with pytest.raises(UnreachableError, match="TLS"):
         await client.get("deals")
+
+
+def no_transport(timeouts: Timeouts) -> Transport:
+    """For questions that need no network."""
+    return Transport(cast(aiohttp.ClientSession, None), ManualClock(), timeouts, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "contact", "final"),
+    [
+        (
+            aiohttp.ClientConnectorCertificateError(cast(ConnectionKey, None), ssl.SSLError()),
+            "certificate",
+            False,
+            True,
+        ),
+        (aiohttp.ClientConnectorDNSError(cast(ConnectionKey, None), OSError()), "DNS", False, False),
+        (
+            aiohttp.ClientConnectorError(cast(ConnectionKey, None), OSError(113, "No route to host")),
+            "No route to host",
+            False,
+            False,
+        ),
+        (aiohttp.ConnectionTimeoutError(), "within 3 s", False, False),
+        (aiohttp.ServerDisconnectedError(), "broke", True, False),
+        (ConnectionResetError(), "broke", True, False),
+        (ValueError(TOKEN), "could not be made", True, False),
+    ],
+)
+def test_each_way_to_fail_has_its_own_words(
+    error: Exception, reason: str, contact: bool, final: bool
+) -> None:
+    failed = no_transport(Timeouts(connect=3.0))._failure(error)
+    assert reason in failed.reason
+    assert (failed.contact, failed.final) == (contact, final)
+    assert TOKEN not in failed.reason
 
 
 async def test_after_a_429_everything_waits_as_long_as_it_says(api: Api) -> None:

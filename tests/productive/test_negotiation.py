@@ -50,7 +50,8 @@ def refusing(
                 said = f"Filter {name} is not supported on this endpoint" if named else "no"
                 return refused(status, title="Unsupported Filter", detail=said)
             if key.startswith("fields[") and fieldsets:
-                return refused(status, title="Bad Request", detail="is invalid")
+                source = {"parameter": key} if named else None
+                return refused(status, title="Bad Request", detail="is invalid", source=source)
         return page(["1"], total_count=1)
 
     return handle
@@ -103,8 +104,9 @@ async def test_just_the_refused_filters_are_dropped(api: Api, named: bool) -> No
     assert query.filter_names(learned) == ("with_draft",)
 
 
-async def test_refused_fieldsets_are_dropped(api: Api) -> None:
-    learned = await learned_by(api, refusing(fieldsets=True), ListQuery.of(table("a", "b")))
+@pytest.mark.parametrize("named", [True, False])
+async def test_refused_fieldsets_are_dropped(api: Api, named: bool) -> None:
+    learned = await learned_by(api, refusing(fieldsets=True, named=named), ListQuery.of(table("a", "b")))
     assert learned == Learned(no_fieldsets=True)
 
 
