@@ -25,6 +25,11 @@ class Flusher:
         self._ensured: dict[str, TableSchema] = {}
         self._fates: deque[bool] = deque(maxlen=env.limits.brake_window)
 
+    async def prepare(self) -> None:
+        """Make the selected tables, so that a list without records is an empty table and not none."""
+        for schema in self._env.schemas.selected():
+            await self._ensure(schema)
+
     async def flush(self, pending: Pending) -> None:
         """Write table by table; one that fails does not keep the others from being written.
 
@@ -56,9 +61,7 @@ class Flusher:
         rows = newest_rows(messages)
         columns = set[str]().union(*(row.record.data for row in rows))
         schema = self._env.schemas.schema_for(messages[0].batch.table, columns)
-        if self._ensured.get(schema.name) != schema:
-            await self._env.warehouse.ensure_table(schema)
-            self._ensured[schema.name] = schema
+        await self._ensure(schema)
         if not columns.issubset(name for name, _ in schema.columns):
             rows = [Row(fit(row.record, schema), row.source, row.run_id) for row in rows]
         outcome = await self._env.warehouse.write(schema, rows)
@@ -72,6 +75,11 @@ class Flusher:
         self._env.observer.written(
             schema.name, applied=outcome.applied, stale=outcome.stale, refused=len(outcome.refused)
         )
+
+    async def _ensure(self, schema: TableSchema) -> None:
+        if self._ensured.get(schema.name) != schema:
+            await self._env.warehouse.ensure_table(schema)
+            self._ensured[schema.name] = schema
 
     async def _bury(self, like: RecordBatch, rows: Sequence[Row], refused: RefusedRow) -> None:
         row = rows[refused.index]

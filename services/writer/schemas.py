@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -28,6 +28,10 @@ class Schemas:
         self._schemas = {
             name: TableSchema(name, selected_table.typed_columns) for name, selected_table in selected.items()
         }
+
+    def selected(self) -> Sequence[TableSchema]:
+        """Those that shall exist with or without a record: queries join empty tables, too."""
+        return tuple(self._schemas.values())
 
     def schema_for(self, table: str, columns: Iterable[str]) -> TableSchema:
         """The table's schema, widened by those of `columns` that the catalog knows.

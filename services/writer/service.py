@@ -42,6 +42,7 @@ class Writer:
         extender = asyncio.create_task(self._keep_leases())
         flushing: asyncio.Task[None] | None = None
         try:
+            await self._flusher.prepare()
             while not self._stopping.is_set():
                 await self._gather(flushing)
                 if flushing is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import click
@@ -62,7 +63,11 @@ async def crawl_and_write(
         async def work() -> CrawlOutcome:
             return await crawl(env, fresh=fresh)
 
-        outcome = await write_while(world, totals, work) if world.embedded else await work()
+        if world.embedded:
+            everything = dataclasses.replace(world, tables={**world.tables, **tables})
+            outcome = await write_while(everything, totals, work)
+        else:
+            outcome = await work()
     return summarize(outcome, client.stats.requests), totals
 
 
