@@ -22,8 +22,9 @@ def parse(body: bytes) -> Any:
     """The JSON value in `body`: decimals as `Decimal`, integers of any size as `int`.
 
     One bad string must not cost a page: bytes that are not UTF-8, lone surrogates and control
-    characters, which strict parsers refuse, are read too; what has no character becomes U+FFFD, so that
-    every string in the result can be encoded again. NaN and Infinity become their names.
+    characters, which strict parsers refuse, are read too. What has no character is written out (`\\ud800`,
+    and `\\udcff` for the byte FF), so that nothing is lost and every string in the result can be encoded
+    again. NaN and Infinity become their names.
     Raises `UnreadableError`.
     """
     try:
@@ -34,9 +35,9 @@ def parse(body: bytes) -> Any:
 
 def _parse_leniently(body: bytes) -> Any:
     try:
-        text = body.decode("utf-8-sig", errors="replace")
+        text = body.decode("utf-8-sig", errors="surrogateescape")
         value = json.loads(text, strict=False, parse_float=Decimal, parse_int=_integer, parse_constant=str)
-        return _without_surrogates(value)
+        return _written_out(value)
     except (ValueError, RecursionError):
         raise UnreadableError(f"{len(body):,} bytes that are not one JSON document") from None
 
@@ -48,13 +49,13 @@ def _integer(digits: str) -> int | Decimal:
         return Decimal(digits)
 
 
-def _without_surrogates(value: Any) -> Any:
+def _written_out(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_written_out(item) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {_written_out(key): _written_out(item) for key, item in value.items()}
     return value
 
 

@@ -29,14 +29,14 @@ def test_no_digit_is_lost() -> None:
 @pytest.mark.parametrize(
     ("body", "value"),
     [
-        (rb'{"bad": "\ud800", "sum": 1.10}', {"bad": "\ufffd", "sum": Decimal("1.10")}),
-        (rb'{"bad": "a\udc00b"}', {"bad": "a\ufffdb"}),
-        (rb'{"\ud800": [1]}', {"\ufffd": [1]}),
-        (b'{"bad": "a\xffb"}', {"bad": "a\ufffdb"}),
+        (rb'{"bad": "\ud800", "sum": 1.10}', {"bad": "\\ud800", "sum": Decimal("1.10")}),
+        (rb'{"bad": "a\udc00b"}', {"bad": "a\\udc00b"}),
+        (rb'{"\ud800": [1]}', {"\\ud800": [1]}),
+        (b'{"bad": "a\xffb"}', {"bad": "a\\udcffb"}),
         (b'{"bad": "a\tb"}', {"bad": "a\tb"}),
         (b'\xef\xbb\xbf{"data": []}', {"data": []}),
         (b'{"bad": NaN, "worse": -Infinity}', {"bad": "NaN", "worse": "-Infinity"}),
-        (b'{"bad": "\\ud83d\\ude00 \\ud800"}', {"bad": "\U0001f600 \ufffd"}),
+        (b'{"bad": "\\ud83d\\ude00 \\ud800"}', {"bad": "\U0001f600 \\ud800"}),
     ],
 )
 def test_one_bad_value_does_not_cost_the_page(body: bytes, value: object) -> None:
