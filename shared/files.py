@@ -16,7 +16,6 @@ from shared.errors import StorageError
 TEMPORARY_PREFIX = ".tmp-"
 """How the names of files begin that are being written; a process that is killed may leave one behind."""
 
-_LOCK_PATIENCE_SECONDS = 30.0
 _FIRST_PAUSE_SECONDS = 0.000_5
 _LONGEST_PAUSE_SECONDS = 0.02
 
@@ -81,14 +80,14 @@ def staged(path: Path, data: bytes) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, patience_seconds: float = 30.0) -> Iterator[None]:
     """Hold the lock file at `path` against other holders, in this process or another; a death lets go of it.
 
-    Blocks the thread; `StorageError` when it is still held elsewhere after half a minute.
+    Blocks the thread; `StorageError` when it is still held elsewhere after `patience_seconds`.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        deadline = time.monotonic() + patience_seconds
         pause = _FIRST_PAUSE_SECONDS
         while True:
             try:

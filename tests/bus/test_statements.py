@@ -40,6 +40,7 @@ class Waiting:
 @dataclass
 class Model:
     now: int = START
+    last_id: int = 0
     waiting: dict[int, Waiting] = field(default_factory=dict)
     dead: dict[int, tuple[int, str, int]] = field(default_factory=dict)
 
@@ -83,10 +84,7 @@ class BusAgainstModel(RuleBasedStateMachine):
         published = statements.insert(self.db, [message] * count, now_us=self.model.now, max_bytes=MAX_BYTES)
         assert published == fits
         if fits:
-            newest = self.db.execute("SELECT max(id) FROM messages").fetchone()[0]
-            assert newest - count >= max(self.model.waiting, default=0)
-            for id_ in range(newest - count + 1, newest + 1):
-                self.model.waiting[id_] = Waiting(size, self.model.now, self.model.now)
+            self.add(size, count)
 
     @rule(target=leases, max_messages=st.integers(1, 4), max_bytes=st.integers(1, 150))
     def pull(self, max_messages: int, max_bytes: int) -> object:
@@ -157,12 +155,18 @@ class BusAgainstModel(RuleBasedStateMachine):
         assert statements.replay(self.db, id_, now_us=self.model.now, max_bytes=MAX_BYTES) == fits
         if fits:
             del self.model.dead[id_]
-            newest = self.db.execute("SELECT max(id) FROM messages").fetchone()[0]
-            self.model.waiting[newest] = Waiting(size, self.model.now, self.model.now)
+            self.add(size, 1)
 
     @rule(seconds=st.sampled_from([1, 30, 60, 61]))
     def time_passes(self, seconds: int) -> None:
         self.model.now += seconds * SECOND
+
+    def add(self, size: int, count: int) -> None:
+        newest = self.db.execute("SELECT max(id) FROM messages").fetchone()[0]
+        assert newest == self.model.last_id + count, "an id was used again, or left out"
+        self.model.last_id = newest
+        for id_ in range(newest - count + 1, newest + 1):
+            self.model.waiting[id_] = Waiting(size, self.model.now, self.model.now)
 
     @invariant()
     def the_backlog_is_that_of_the_model(self) -> None:

@@ -30,7 +30,7 @@ _GROUP_CALLS = 512
 _GROUP_BYTES = 32 * 1024 * 1024
 _IDLE_SECONDS = 1.0
 _SPARE_PAGES = 4_096
-_VACUUM_PAGES = 1_024
+_VACUUM_PAGES = 512
 
 
 class Durability(IntEnum):
@@ -223,15 +223,18 @@ def _deliver_here(calls: list[_Call]) -> None:
 def tidy(connection: sqlite3.Connection) -> bool:
     """Give a little of the free space back to the disk; whether there is more to give."""
     try:
-        free = connection.execute("PRAGMA freelist_count").fetchone()[0]
+        free = _free_pages(connection)
         if free > _SPARE_PAGES:
-            # Frees one page for each row that is fetched.
-            connection.execute(
-                f"PRAGMA incremental_vacuum({min(free - _SPARE_PAGES, _VACUUM_PAGES)})"
-            ).fetchall()
-            return True
+            # As a script, which runs to its end: this statement frees a page with each step, and a cursor
+            # takes only the first because it gives no columns (measured with CPython 3.11).
+            connection.executescript(f"PRAGMA incremental_vacuum({min(free - _SPARE_PAGES, _VACUUM_PAGES)})")
+            return _free_pages(connection) < free
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except sqlite3.Error:
         # It was a good deed; whatever is wrong will be told to the next one who needs the file.
         pass
     return False
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

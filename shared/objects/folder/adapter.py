@@ -133,8 +133,7 @@ class FolderObjects:
         return True
 
     def _names(self, start: Path) -> Iterator[str]:
-        for folder, folders, files in os.walk(start, onerror=_tell):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        for folder, _, files in os.walk(start, onerror=_tell):
             for file in files:
                 name = Path(folder, file).relative_to(self._root).as_posix()
                 # Somebody else's files, a `#backup#` for one, are no objects.
