@@ -89,19 +89,20 @@ class _Crawl:
         self._slots = asyncio.Semaphore(env.concurrency)
         self._succeeded = 0
         self._failed = 0
+        self._answered = asyncio.Event()
 
     async def tables(self) -> list[TableCheckpoint]:
         """All tables' last checkpoints, in the order of the selection."""
         first, *rest = await self._largest_first()
-        # One table alone, so that a wrong token or a dead network costs one request and gives one message.
-        done = {first.name: await self._one(first)}
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = {table.name: group.create_task(self._one(table)) for table in rest}
+                tasks = {first.name: group.create_task(self._one(first))}
+                # One request alone: a wrong token or a dead network costs one request and gives one message.
+                await self._answered.wait()
+                tasks |= {table.name: group.create_task(self._one(table)) for table in rest}
         except* IngestError as errors:
             raise _worst(errors) from None
-        done |= {name: task.result() for name, task in tasks.items()}
-        return [done[name] for name in self._env.tables]
+        return [tasks[name].result() for name in self._env.tables]
 
     async def _largest_first(self) -> list[SelectedTable]:
         """The longest walk decides when the crawl ends, so it begins first; known from the last run."""
@@ -113,7 +114,7 @@ class _Crawl:
 
     async def _one(self, table: SelectedTable) -> TableCheckpoint:
         async with self._slots:
-            table_crawl = TableCrawl(self._env, self._run, table)
+            table_crawl = TableCrawl(self._env, self._run, table, self._answered)
             try:
                 checkpoint = await table_crawl.run()
             except (ProtocolError, UnreachableError) as error:
@@ -121,12 +122,15 @@ class _Crawl:
                 if isinstance(error, UnreachableError) and self._nothing_works():
                     raise
                 log.warning("%s failed: %s", table.name, error)
-                return await table_crawl.fail(error.message)
-            self._succeeded += 1
+                checkpoint = await table_crawl.fail(error.message)
+            else:
+                self._succeeded += 1
+            self._answered.set()
             return checkpoint
 
     def _nothing_works(self) -> bool:
-        return not self._succeeded and self._failed >= _MOST_FAILURES
+        never_met = not self._env.client.has_met
+        return never_met or (not self._succeeded and self._failed >= _MOST_FAILURES)
 
 
 def _worst(errors: BaseExceptionGroup[IngestError]) -> IngestError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 
@@ -23,8 +24,12 @@ class TableCrawl:
     reads that one page again, which is harmless because records are versioned.
     """
 
-    def __init__(self, env: BackfillEnvironment, run: Run, selected: SelectedTable) -> None:
+    def __init__(
+        self, env: BackfillEnvironment, run: Run, selected: SelectedTable, answered: asyncio.Event
+    ) -> None:
+        """`answered` is set as soon as Productive has answered a request of this table in earnest."""
         self._env = env
+        self._answered = answered
         self._run = run
         self._table = selected.table
         self._query = ListQuery.of(selected.table, [column.name for column in selected.columns])
@@ -39,6 +44,7 @@ class TableCrawl:
         self._env.progress.table_started(checkpoint)
         pages = walk(self._env.client, self._query, start=checkpoint.position, learned=checkpoint.learned)
         async for step in pages:
+            self._answered.set()
             if isinstance(step, Unavailable):
                 checkpoint = self._ended(checkpoint, Status.UNAVAILABLE, reason=step.reason)
             else:

@@ -121,6 +121,11 @@ class ProductiveClient:
         other._owned = None
         return other
 
+    @property
+    def has_met(self) -> bool:
+        """Whether Productive has answered anything yet; if not, the address or the network may be wrong."""
+        return self._met
+
     def budget_left(self) -> tuple[Budget, ...]:
         """What is left of each limit, for progress displays."""
         return self.limiter.budget_left()

@@ -16,11 +16,11 @@ import pytest
 from services.backfill.crawl import CrawlOutcome, crawl
 from services.backfill.progress import Silent
 from services.cli.pipeline import write_while
-from services.cli.world import TOKEN_VARIABLE, World, open_client, open_world
+from services.cli.world import World, open_client, open_world
 from services.sandbox import Sandbox, SandboxSettings
 from services.writer.environment import WriterTotals
 from shared.catalog.model import Column, ColumnType
-from shared.config import load_settings
+from shared.config import TOKEN_VARIABLE, load_settings
 from shared.productive import ProductiveClient, RetryPolicy
 from shared.warehouse import open_warehouse
 

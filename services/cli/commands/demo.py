@@ -26,9 +26,9 @@ PROFIT_PER_PROJECT = """\
 select c.name as client,
        p.name as project,
        round(sum(t.time) / 60, 1) as hours,
-       round(sum(t.billable_time / 60 * s.price) / 100) as revenue,
-       round(sum(t.cost) / 100) as cost,
-       round(sum(t.billable_time / 60 * s.price - t.cost) / 100) as profit
+       (sum(t.billable_time / 60 * s.price) / 100)::bigint as revenue,
+       (sum(t.cost) / 100)::bigint as cost,
+       (sum(t.billable_time / 60 * s.price - t.cost) / 100)::bigint as profit
 from time_entries t
 join services s on s.id = t.service_id
 join deals d on d.id = s.deal_id

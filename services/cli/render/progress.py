@@ -79,7 +79,7 @@ class _Bars:
             self._tasks[checkpoint.table],
             completed=checkpoint.records,
             total=checkpoint.total or checkpoint.expected,
-            detail=f"{checkpoint.pages} pages",
+            detail=_pages(checkpoint),
         )
         self._describe_all()
 
@@ -94,9 +94,9 @@ class _Bars:
         self._describe_all()
 
     def _describe_all(self) -> None:
-        left = ", ".join(f"{budget.left:,}/{budget.limit:,}" for budget in self._budget_left())
+        left = ", ".join(f"{budget.left:,} ({budget.name})" for budget in self._budget_left()[:2])
         total = sum(self._records.values())
-        self._bars.update(self._all, detail=f"{total:,} records · requests left {left}")
+        self._bars.update(self._all, detail=f"{total:,} records · requests left: {left}")
 
 
 class _Amount(ProgressColumn):
@@ -131,5 +131,8 @@ def describe(checkpoint: TableCheckpoint) -> str:
 
 
 def _records(checkpoint: TableCheckpoint) -> str:
-    pages = "page" if checkpoint.pages == 1 else "pages"
-    return f"{checkpoint.records:,} records, {checkpoint.pages:,} {pages}"
+    return f"{checkpoint.records:,} records, {_pages(checkpoint)}"
+
+
+def _pages(checkpoint: TableCheckpoint) -> str:
+    return "1 page" if checkpoint.pages == 1 else f"{checkpoint.pages:,} pages"
