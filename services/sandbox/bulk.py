@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from services.sandbox.zone import DAY, SECOND, local_day, stamp
+from services.sandbox.zone import DAY, HOUR, SECOND, stamp
 
 if TYPE_CHECKING:
     from services.sandbox.storage import Row
 
 _WORKDAYS = 1_300
-_OPENING, _HOURS = 7 * 3600 * SECOND, 10 * 3600 * SECOND
+_OPENING, _HOURS = 7 * HOUR, 10 * HOUR
 
 # How long after its creation a record says that something happened to it. That `updated_at` trails
 # `last_activity_at` by about ten seconds was measured on the real API.
@@ -48,26 +48,24 @@ class Bulk:
         day = self._monday + workday // 5 * 7 + workday % 5
         return day * DAY + _OPENING + place * _HOURS // self._per_day // 1000 * 1000
 
-    def slots(self, identifier: int, prototype: Row) -> dict[str, str]:
-        """The attributes that a row does not share with its prototype."""
+    def slots(self, prototype: Row) -> tuple[str, ...]:
+        """The attributes that copies of a prototype have of their own: its times, where it has them."""
+        return tuple(name for name in SLOTS if prototype.attributes.get(name) is not None)
+
+    def values(self, identifier: int, slots: tuple[str, ...]) -> list[str]:
+        """What a row has in these attributes."""
         created = self.created_us(identifier)
-        attributes = prototype.attributes
-        values = {
-            name: stamp(created + delay)
-            for name, delay in _DELAYS.items()
-            if attributes.get(name) is not None
-        }
-        if attributes.get("date") is not None:
-            values["date"] = local_day(created)
-        return values
+        return [stamp(created)[:10] if name == "date" else stamp(created + _DELAYS[name]) for name in slots]
 
     def row(self, identifier: int) -> Row:
         """The whole row, built anew."""
         prototype = self.prototypes[self.prototype(identifier)]
         created = self.created_us(identifier)
+        slots = self.slots(prototype)
+        own = dict(zip(slots, self.values(identifier, slots), strict=True))
         return type(prototype)(
             id=identifier,
-            attributes=prototype.attributes | self.slots(identifier, prototype),
+            attributes=prototype.attributes | own,
             links=prototype.links,
             created_us=created,
             changed_us=created + _DELAYS["updated_at"],

@@ -122,6 +122,11 @@ class Faults:
                 return name
         return None
 
+    @property
+    def distorting(self) -> bool:
+        """Whether any answer is to be changed record by record."""
+        return bool(self.extra_attributes or self.overrides)
+
     def touches(self, table: str) -> bool:
         """Whether answers of a table are to be changed record by record."""
         if table in self.extra_attributes or ANY in self.extra_attributes:

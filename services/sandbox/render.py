@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from services.sandbox import problems
+from services.sandbox.bulk import Bulk
 from services.sandbox.faults import ANY, Faults
 from services.sandbox.organization import Organization
 from services.sandbox.query.params import IncludeTree
@@ -42,7 +43,7 @@ class Renderer:
         self._schema = schema
         self._faults = faults
         self._cache: dict[Shape, dict[int, tuple[Row, bytes]]] = {}
-        self._templates: dict[Shape, dict[int, bytes]] = {}
+        self._templates: dict[Shape, dict[int, tuple[bytes, tuple[str, ...]]]] = {}
         self._cached_bytes = 0
         organization.subscribe(lambda change: self._forget() if change.kind == "delete" else None)
 
@@ -69,21 +70,14 @@ class Renderer:
         shape = self._shape(table, frozenset(tree), fields)
         if self._faults.touches(table):
             return [_encode(self._resource(rows.row(identifier), shape, whole=False)) for identifier in ids]
-        bulk = rows.bulk
-        result = []
-        for identifier in ids:
-            if bulk is None or identifier in rows.rows or identifier not in bulk:
-                result.append(self._stored(rows.row(identifier), shape))
-                continue
-            place = bulk.prototype(identifier)
-            prototype = bulk.prototypes[place]
-            template = self._template(prototype, place, shape)
-            gaps = {
-                name.encode(): value.encode() for name, value in bulk.slots(identifier, prototype).items()
-            }
-            gaps[b"id"] = b"%d" % identifier
-            result.append(template % gaps)
-        return result
+        if rows.bulk is None:
+            return [self._stored(rows.rows[identifier], shape) for identifier in ids]
+        return [
+            self._stored(rows.rows[identifier], shape)
+            if identifier in rows.rows
+            else self._copied(rows.bulk, identifier, shape)
+            for identifier in ids
+        ]
 
     def included(
         self, table: str, ids: Iterable[int], tree: IncludeTree, fields: dict[str, frozenset[str]]
@@ -92,17 +86,18 @@ class Renderer:
         if not tree:
             return []
         primary = set(ids)
-        found: dict[Ref, set[str]] = {}
-        self._walk((self._primary_row(table, identifier) for identifier in ids), tree, found)
-        result = []
+        found: dict[Ref, frozenset[str]] = {}
+        self._walk([self._primary_row(table, identifier) for identifier in ids], tree, found)
         shapes: dict[tuple[str, frozenset[str]], Shape] = {}
+        result = []
         for ref, names in found.items():
             if ref.table == table and ref.id in primary:
                 continue
-            key = (ref.table, frozenset(names))
-            if key not in shapes:
-                shapes[key] = self._shape(*key, fields)
-            result.append(self._stored(self._organization.rows(ref.table).row(ref.id), shapes[key]))
+            key = (ref.table, names)
+            shape = shapes.get(key)
+            if shape is None:
+                shape = shapes[key] = self._shape(ref.table, names, fields)
+            result.append(self._stored(self._organization.rows(ref.table).row(ref.id), shape))
         return result
 
     def _primary_row(self, table: str, identifier: int) -> Row:
@@ -112,52 +107,64 @@ class Renderer:
             return rows.row(identifier)
         return rows.bulk.prototypes[rows.bulk.prototype(identifier)]
 
-    def _walk(self, rows: Iterable[Row], tree: IncludeTree, found: dict[Ref, set[str]]) -> None:
-        rows = list(rows)
+    def _walk(self, rows: list[Row], tree: IncludeTree, found: dict[Ref, frozenset[str]]) -> None:
+        """Collect what the tree leads to from some rows, each with the names that are linked on it."""
         for name, branch in tree.items():
-            reached: dict[Ref, None] = {}
-            for row in rows:
-                link = row.links.get(name)
-                if link is None:
-                    continue
-                for ref in (link,) if isinstance(link, Ref) else link:
-                    reached[ref] = None
-            targets = [ref for ref in reached if self._organization.resolve(ref)]
+            ends = dict.fromkeys(row.links.get(name) for row in rows)
+            refs = dict.fromkeys(
+                ref for end in ends if end for ref in ((end,) if isinstance(end, Ref) else end)
+            )
+            targets = [ref for ref in refs if self._organization.resolve(ref)]
+            linked = frozenset(branch)
             for ref in targets:
-                found.setdefault(ref, set()).update(branch)
+                known = found.get(ref)
+                found[ref] = linked if known is None else known | linked
             if branch:
-                self._walk((self._organization.rows(ref.table).row(ref.id) for ref in targets), branch, found)
+                self._walk([self._organization.rows(ref.table).row(ref.id) for ref in targets], branch, found)
 
     def _shape(self, table: str, included: frozenset[str], fields: dict[str, frozenset[str]]) -> Shape:
         return Shape(table, included, fields.get(self._schema[table].type))
 
     def _stored(self, row: Row, shape: Shape) -> bytes:
+        cache = self._cache.get(shape)
+        if cache is None:
+            cache = self._cache[shape] = {}
+        known = cache.get(row.id)
+        if known is not None and known[0] is row and not self._faults.distorting:
+            return known[1]
         if self._faults.touches(shape.table):
             return _encode(self._resource(row, shape, whole=False))
-        cache = self._cache.setdefault(shape, {})
-        known = cache.get(row.id)
-        if known is not None and known[0] is row:
-            return known[1]
         rendered = _encode(self._resource(row, shape))
         cache[row.id] = (row, rendered)
         self._count(rendered)
         return rendered
 
-    def _template(self, prototype: Row, place: int, shape: Shape) -> bytes:
-        cache = self._templates.setdefault(shape, {})
-        if place not in cache:
-            bulk = self._organization.rows(shape.table).bulk
-            names = bulk.slots(bulk.first_id, prototype) if bulk else {}
-            gaps = {name: _GAP.format(name) for name in names}
-            row = Row(prototype.id, prototype.attributes | gaps, prototype.links, 0, 0)
-            resource = self._resource(row, shape)
-            resource["id"] = _GAP.format("id")
-            template = _encode(resource).replace(b"%", b"%%")
-            for name in ("id", *names):
-                template = template.replace(_GAP.format(name).encode(), b"%%(%s)b" % name.encode())
-            cache[place] = template
-            self._count(template)
-        return cache[place]
+    def _copied(self, bulk: Bulk, identifier: int, shape: Shape) -> bytes:
+        """A row that exists only as a rule: the bytes of its prototype with the gaps filled."""
+        templates = self._templates.setdefault(shape, {})
+        place = bulk.prototype(identifier)
+        known = templates.get(place)
+        if known is None:
+            known = templates[place] = self._template(bulk, bulk.prototypes[place], shape)
+        template, slots = known
+        return template % (
+            str(identifier).encode(),
+            *(text.encode() for text in bulk.values(identifier, slots)),
+        )
+
+    def _template(self, bulk: Bulk, prototype: Row, shape: Shape) -> tuple[bytes, tuple[str, ...]]:
+        """The bytes of a prototype with a gap for the id and for each time that is shown, in order."""
+        gaps = {name: _GAP.format(name) for name in bulk.slots(prototype)}
+        row = Row(prototype.id, prototype.attributes | gaps, prototype.links, 0, 0)
+        resource = self._resource(row, shape)
+        resource["id"] = _GAP.format("id")
+        template = _encode(resource).replace(b"%", b"%%").replace(_GAP.format("id").encode(), b"%b", 1)
+        places = {name: template.find(gap.encode()) for name, gap in gaps.items()}
+        slots = tuple(sorted((name for name, place in places.items() if place >= 0), key=places.__getitem__))
+        for name in slots:
+            template = template.replace(gaps[name].encode(), b"%b", 1)
+        self._count(template)
+        return template, slots
 
     def _count(self, rendered: bytes) -> None:
         self._cached_bytes += len(rendered)

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 SECOND = 1_000_000
-DAY = 86_400 * SECOND
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- naive on purpose: offsets are added by hand
 _EPOCH_DAY = date(1970, 1, 1)
 
@@ -22,7 +23,7 @@ def _summer(year: int) -> tuple[int, int]:
     def last_sunday(month: int) -> int:
         day = date(year, month, 31)
         day -= timedelta(days=(day.weekday() + 1) % 7)
-        return (day - _EPOCH_DAY).days * DAY + 3600 * SECOND
+        return (day - _EPOCH_DAY).days * DAY + HOUR
 
     return last_sunday(3), last_sunday(10)
 
@@ -31,14 +32,23 @@ def offset_us(us: int) -> int:
     """How far the organization's clock is ahead of UTC at an instant, in microseconds."""
     year = 1970 + int(us / (365.2425 * DAY))
     begins, ends = _summer(year)
-    return (7200 if begins <= us < ends else 3600) * SECOND
+    return 2 * HOUR if begins <= us < ends else HOUR
+
+
+@lru_cache(maxsize=8192)
+def _hour(number: int) -> tuple[str, str]:
+    """What all timestamps of one hour since 1970 begin and end with; offsets change on the hour."""
+    us = number * HOUR
+    offset = offset_us(us)
+    local = _EPOCH + timedelta(microseconds=us + offset)
+    return f"{local:%Y-%m-%dT%H:}", f"+0{offset // HOUR}:00"
 
 
 def stamp(us: int) -> str:
     """`2026-09-15T17:41:59.640+02:00` for an instant in microseconds."""
-    offset = offset_us(us)
-    local = _EPOCH + timedelta(microseconds=us + offset)
-    return f"{local.isoformat(timespec='milliseconds')}+0{offset // (3600 * SECOND)}:00"
+    begin, end = _hour(us // HOUR)
+    minute, rest = divmod(us % HOUR // 1000, 60_000)
+    return f"{begin}{minute:02d}:{rest // 1000:02d}.{rest % 1000:03d}{end}"
 
 
 def instant(text: str) -> int:
@@ -49,7 +59,7 @@ def instant(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         local = (moment - _EPOCH) // timedelta(microseconds=1)
-        return local - offset_us(local - 3600 * SECOND)
+        return local - offset_us(local - HOUR)
     return (moment.astimezone(UTC).replace(tzinfo=None) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -61,4 +71,4 @@ def local_day(us: int) -> str:
 def midnight(day: date) -> int:
     """The instant at which a day begins for the organization, in microseconds."""
     local = (day - _EPOCH_DAY).days * DAY
-    return local - offset_us(local - 3600 * SECOND)
+    return local - offset_us(local - HOUR)

@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 from services.sandbox.schema import Schema
 from services.sandbox.storage import Link, Ref, Row, Table
 from services.sandbox.world.defaults import blank_attributes
-from services.sandbox.zone import DAY, SECOND, midnight, stamp
+from services.sandbox.zone import DAY, HOUR, midnight, stamp
 
-HOUR = 3600 * SECOND
 # `updated_at` trails `last_activity_at` by some ten seconds, as measured on the real API.
 _TRAIL = 11_592_000
 
