@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from shared.secrets import Secret, open_secrets
 from shared.urls import scheme_of
 from shared.warehouse import Warehouse
 
-TOKEN_SECRET = "productive-api-token"  # noqa: S105 -- the secret's name
+TOKEN_SECRET = "productive_api_token"  # noqa: S105 -- the secret's name
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,7 @@ def organization_id(settings: Settings) -> str:
 
 
 async def _token(settings: Settings) -> Secret:
-    if os.environ.get(TOKEN_VARIABLE):
-        return Secret(os.environ[TOKEN_VARIABLE].strip())
-    secrets = await open_secrets(settings.secrets_url)
+    secrets = await open_secrets("env:", settings.secrets_url)
     try:
         token = await secrets.get(TOKEN_SECRET)
     finally:

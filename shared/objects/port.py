@@ -12,7 +12,7 @@ from shared.errors import ConfigError
 Generation = NewType("Generation", str)
 """An opaque mark of one content of an object; another content has another mark."""
 
-_NAME = re.compile(r"^(?!\.)[A-Za-z0-9_=.-]+(/(?!\.)[A-Za-z0-9_=.-]+)*$")
+_NAME = re.compile(r"(?!\.)[A-Za-z0-9_=.-]+(/(?!\.)[A-Za-z0-9_=.-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,6 @@ class Objects(Protocol):
 
 def check_name(name: str) -> str:
     """The name itself when it is a good one, else `ConfigError`: names are built by us, not by outsiders."""
-    if len(name) > 512 or not _NAME.match(name):
+    if len(name) > 512 or not _NAME.fullmatch(name):
         raise ConfigError(f"not a name for an object: {name!r}")
     return name
