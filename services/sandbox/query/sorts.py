@@ -64,8 +64,8 @@ class Order:
         return all(criterion.own for criterion in self.criteria)
 
     def sort(self, ids: Iterable[int], row: Callable[[int], Row]) -> list[int]:
-        """The ids in order; equal rows stay in the order of their ids."""
-        result = list(ids)
+        """The ids in order; equal rows in the order of their ids, which turns with the first criterion."""
+        result = sorted(ids, reverse=self.descends)
         for criterion in reversed(self.criteria):
             keys = {identifier: criterion.read(row(identifier)) for identifier in result}
             result.sort(key=keys.__getitem__, reverse=criterion.descends)
@@ -80,9 +80,7 @@ class Order:
         for criterion, mine, theirs in zip(self.criteria, position, other, strict=False):
             if mine != theirs:
                 return bool(mine < theirs) if criterion.descends else bool(mine > theirs)
-        if self.is_by_id and self.descends:
-            return bool(position[-1] < other[-1])
-        return bool(position[-1] > other[-1])
+        return bool(position[-1] < other[-1]) if self.descends else bool(position[-1] > other[-1])
 
     def before(self, row: Row, position: list[Any]) -> bool:
         """Whether a row comes before a position."""

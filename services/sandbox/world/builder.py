@@ -51,8 +51,9 @@ class World:
         changed: int | None = None,
     ) -> Row:
         """Add a row created `at`, last changed at `changed` (microseconds; default: some day in the past)."""
-        created = at if at is not None else self.now_us - self.random.randrange(200, 900) * DAY
-        last = min(max(changed or created, created), self.now_us - _TRAIL)
+        latest = self.now_us - _TRAIL
+        created = min(at, latest) if at is not None else latest - self.random.randrange(200, 900) * DAY
+        last = min(max(changed or created, created), latest)
         identifier = self._next[table]
         self._next[table] = identifier + 1 + int(self.random.random() * 6)
         values = dict(self._blanks[table])
