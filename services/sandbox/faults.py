@@ -30,7 +30,7 @@ class Faults:
     """Tables that answer `page[after]` with the first numbered page."""
 
     refused_includes: dict[str, set[str]] = field(default_factory=dict)
-    """Includes that a table answers with "Unsupported Include"."""
+    """Includes that a table's endpoint answers with "Unsupported Include"; paths are told whole."""
 
     names_refused_include: bool = True
     """Whether that answer says which include it means."""
@@ -83,7 +83,7 @@ class Faults:
     date_skew_seconds: float = 0.0
     """How far the Date header is ahead of the truth."""
 
-    _served: int = 0
+    _served: int = field(default=0, init=False, repr=False)
 
     def of(self, mapping: Mapping[str, Any], table: str) -> Any:
         """The entry for a table or for every table, else None."""

@@ -26,7 +26,10 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The limits to enforce. `time_scale` 100 makes every period 100 times shorter."""
+    """The limits to enforce. `time_scale` 100 makes every period 100 times shorter.
+
+    Server time is in seconds, and the costs are what a request, a record and an included record take of it.
+    """
 
     token: Window = Window(limit=100, period=10)
     organization: Window = Window(limit=4_000, period=1_800)
@@ -73,7 +76,7 @@ class _Budget:
         length = self.period / self.scale
         if (index := int(now // length)) != self.current:
             self.current, self.spent = index, 0.0
-        return 0.0 if self.spent * self.scale < self.limit else (index + 1) * length - now
+        return 0.0 if self.spent < self.limit else (index + 1) * length - now
 
 
 class Gate:
@@ -122,7 +125,7 @@ class Gate:
             + included * self._limits.cost_per_included
         )
         for budget in self._budgets:
-            budget.spent += cost / self._limits.time_scale
+            budget.spent += cost
 
     def _refusal(self, title: str, limit: int, period: float, wait: float) -> Problem:
         scale = self._limits.time_scale if self._limits else 1.0

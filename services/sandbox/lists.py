@@ -14,6 +14,7 @@ from services.sandbox import problems
 from services.sandbox.faults import Faults
 from services.sandbox.organization import Organization
 from services.sandbox.query import cursor, pages
+from services.sandbox.query.compare import FLAG
 from services.sandbox.query.conditions import Compiler
 from services.sandbox.query.params import Query
 from services.sandbox.query.selection import after, select
@@ -99,7 +100,7 @@ class Lists:
 
     def _select(self, request: ListRequest, table: Table, order: Order) -> array[int]:
         """The matching ids, remembered between the pages of a walk."""
-        cast = "filteringSkipDatetimeCastToDate" not in request.flags or self._faults.ignores_feature_flags
+        cast = FLAG not in request.flags or self._faults.ignores_feature_flags
         compiler = Compiler(request.resource, cast, self._faults.status_code)
         group = compiler.compile(request.query.filters)
         if not group.members and order.is_by_id and not order.descends:

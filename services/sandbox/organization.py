@@ -47,7 +47,10 @@ class Organization:
         return len(self._tables[table])
 
     def resource(self, table: str, identifier: str | int) -> dict[str, Any]:
-        """One record as JSON:API, with the true ids of all its relationships; KeyError when there is none."""
+        """One record as JSON:API, with the true ids of all its relationships; KeyError when there is none.
+
+        Do not change what it holds: its nested values are the organization's own.
+        """
         return self._resource(table, self._tables[table].row(int(identifier)))
 
     def resources(self, table: str) -> Iterator[dict[str, Any]]:

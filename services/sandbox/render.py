@@ -47,9 +47,18 @@ class Renderer:
         self._cached_bytes = 0
         organization.subscribe(lambda change: self._forget() if change.kind == "delete" else None)
 
-    def check_include(self, resource: Resource, tree: IncludeTree, *, status: int, path: str = "") -> None:
+    def check_include(
+        self,
+        resource: Resource,
+        tree: IncludeTree,
+        *,
+        status: int,
+        path: str = "",
+        refused: set[str] | None = None,
+    ) -> None:
         """Refuse what is no relationship, or is switched off."""
-        refused = self._faults.of(self._faults.refused_includes, resource.name) or set()
+        if refused is None:
+            refused = self._faults.of(self._faults.refused_includes, resource.name) or set()
         for name, branch in tree.items():
             full = f"{path}{name}"
             relation = resource.relations.get(name)
@@ -60,7 +69,9 @@ class Renderer:
                 named = full if self._faults.names_refused_include else None
                 raise problems.unsupported_include(named, status)
             if target is not None:
-                self.check_include(self._schema[target], branch, status=status, path=f"{full}.")
+                self.check_include(
+                    self._schema[target], branch, status=status, path=f"{full}.", refused=refused
+                )
 
     def records(
         self, table: str, ids: Iterable[int], tree: IncludeTree, fields: dict[str, frozenset[str]]

@@ -295,3 +295,15 @@ def test_the_default_agency_has_a_demos_size() -> None:
     total = sum(organization.count(table) for table in organization.tables if table != "boards")
     assert 15_000 <= total <= 25_000
     assert organization.count("people") > 50
+
+
+def test_a_credit_note_takes_an_invoice_back() -> None:
+    organization = _organization(2026, 25)
+    invoices = {record["id"]: record for record in organization.resources("invoices")}
+    notes = [record for record in invoices.values() if _linked(record, "parent_invoice")]
+    assert notes
+    for note in notes:
+        parent = invoices[_linked(note, "parent_invoice") or ""]["attributes"]
+        assert note["attributes"]["amount_with_tax"] == -parent["amount_with_tax"]
+        assert parent["credited"] is True
+        assert parent["amount_credited"] == parent["amount"]

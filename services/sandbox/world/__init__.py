@@ -13,6 +13,7 @@ from services.sandbox.world import (
     billing,
     clients,
     costs,
+    edges,
     feed,
     hours,
     knowledge,
@@ -70,6 +71,7 @@ def _populate(world: World) -> None:
     costs.build(world, configured, agency, customers, budgets)
     billing.build(world, agency, budgets, tracked)
     knowledge.build(world, agency, customers, projects)
+    edges.build(world, agency)
     feed.build(world, agency)
     reports.build(world, tracked)
     rest.fill(world)
