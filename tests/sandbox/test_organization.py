@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.sandbox import Change, Sandbox
+from services.sandbox import Change, Sandbox, SandboxSettings
 from services.sandbox.zone import instant
 from tests.sandbox.api import Api
 
@@ -159,7 +159,7 @@ async def test_a_removed_record_cannot_be_removed_again(sandbox: Sandbox) -> Non
 
 
 async def test_one_sandboxs_changes_are_not_another_ones() -> None:
-    first, second = Sandbox(), Sandbox()
+    first, second = (Sandbox(SandboxSettings(people=2)) for _ in range(2))
     async with first, second:
         identifier = first.organization.ids("tasks")[0]
         first.organization.put("tasks", identifier, attributes={"title": "Only here"})
