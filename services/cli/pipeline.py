@@ -11,6 +11,7 @@ from typing import TypeVar
 from services.cli.world import World
 from services.writer.environment import WriterObserver
 from services.writer.service import Writer
+from shared.bus.sqlite.adapter import SqliteBus
 from shared.errors import BusyError, IngestError
 from shared.objects.lease import hold_lease
 from shared.warehouse import DuckdbWarehouse, open_warehouse
@@ -34,6 +35,9 @@ async def embedded_writer(
     async with hold_lease(world.objects, WRITER_LEASE, world.clock, what="a writer of this warehouse"):
         warehouse = await open_warehouse(world.settings.warehouse_url)
         try:
+            if isinstance(world.bus, SqliteBus):
+                # The lease says that no other reader lives: what a killed one had taken is free at once.
+                await world.bus.end_leases()
             yield Writer(world.writer(warehouse, observer)), warehouse
         finally:
             await warehouse.close()

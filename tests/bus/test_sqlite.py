@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.bus import Bus, BusSettings, Message, open_bus
+from shared.bus.sqlite.adapter import SqliteBus
 from shared.bus.sqlite.committer import Committer, Durability, tidy
 from shared.bus.sqlite.schema import open_file
 from shared.clock import ManualClock, SystemClock
@@ -159,6 +160,20 @@ async def test_what_a_killed_reader_had_leased_comes_back_when_the_lease_ends(ur
     clock.advance(2)
     assert (await take_one(bus)).attempt == 2
     await bus.close()
+
+
+async def test_the_only_reader_may_end_the_leases_of_a_dead_one_at_once(bus: Bus, url: str) -> None:
+    await bus.publish([Message(b"a"), Message(b"b"), Message(b"c")])
+    holder = await python(LEASE_AND_HANG, url)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"3\n"
+    holder.kill()
+    await holder.wait()
+    assert isinstance(bus, SqliteBus)
+    assert await bus.end_leases() == 3
+    assert [delivery.message.body for delivery in await take(bus, count=3)] == [b"a", b"b", b"c"]
+    assert await bus.end_leases() == 3
+    assert {delivery.attempt for delivery in await take(bus, count=3)} == {3}
 
 
 async def test_a_full_bus_makes_publishers_wait_for_acks(url: str) -> None:
