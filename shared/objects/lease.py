@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import socket
@@ -18,19 +19,29 @@ from pathlib import Path
 import msgspec
 
 from shared.clock import Clock
-from shared.errors import BusyError
+from shared.errors import BusyError, IngestError
 from shared.objects.port import Generation, Objects, StoredObject
 
 LEASE_SECONDS = 30.0
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
+_PROCESSES = _PROC / "self/ns/pid"
+
+log = logging.getLogger(__name__)
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lease: `owner` is unique to one acquisition, `machine` to one boot of one machine."""
+    """Who holds a lease.
+
+    `owner` is unique to one acquisition, `machine` to one boot of one machine and what it takes for one
+    (a container has processes of its own). `started` tells the process from a later one with the same
+    number, empty where that cannot be known.
+    """
 
     owner: str
     machine: str
     pid: int
+    started: str = ""
     renewals: int = 0
 
 
@@ -41,24 +52,34 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
     `what` says for people what the lease is for. Raises `BusyError` when another process holds it, or
     has taken it over in the meantime.
     """
-    holder = Holder(secrets.token_hex(8), _machine(), os.getpid())
+    holder = Holder(secrets.token_hex(8), _machine(), os.getpid(), _started(os.getpid()))
     generation = await _acquire(objects, name, holder, clock, what)
     body = asyncio.current_task()
     if body is None:
         raise RuntimeError("a lease is held by a task")
-    lost = False
+    lost = leaving = False
+    renewing = asyncio.Lock()
 
     async def keep() -> None:
-        nonlocal generation, holder, lost
-        while True:
+        nonlocal lost
+        while not lost:
             await clock.sleep(LEASE_SECONDS / 3)
-            holder = msgspec.structs.replace(holder, renewals=holder.renewals + 1)
+            async with renewing:
+                lost = not await renew()
+        if not leaving:
+            body.cancel()
+
+    async def renew() -> bool:
+        nonlocal generation, holder
+        holder = msgspec.structs.replace(holder, renewals=holder.renewals + 1)
+        try:
             renewed = await objects.compare_and_set(name, msgspec.json.encode(holder), generation)
-            if renewed is None:
-                lost = True
-                body.cancel()
-                return
-            generation = renewed
+        except IngestError as error:
+            # Whether it is lost shows the next time; until then the body may know better what to do.
+            log.warning("the lease %s could not be renewed: %s", name, error)
+            return True
+        generation = renewed or generation
+        return renewed is not None
 
     keeper = asyncio.create_task(keep())
     try:
@@ -69,12 +90,17 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
             raise BusyError(f"another process has taken over {what}; this one has stopped") from None
         raise
     finally:
-        keeper.cancel()
+        leaving = True
+        # A renewal that is cut short may happen all the same, and then the lease could not be given back.
+        async with renewing:
+            keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
         if not lost:
-            # Emptied rather than deleted: only whoever still holds it can do so.
-            await objects.compare_and_set(name, b"", generation)
+            # Emptied rather than deleted: only whoever still holds it can do so. If it cannot be given
+            # back, the end of this process does that, and the body's own error must not be hidden.
+            with contextlib.suppress(IngestError):
+                await objects.compare_and_set(name, b"", generation)
 
 
 async def _acquire(objects: Objects, name: str, holder: Holder, clock: Clock, what: str) -> Generation:
@@ -116,7 +142,7 @@ def _is_gone(stored: StoredObject) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    return bool(other.started) and _started(other.pid) != other.started
 
 
 def _holder(stored: StoredObject) -> Holder | None:
@@ -128,4 +154,13 @@ def _holder(stored: StoredObject) -> Holder | None:
 
 def _machine() -> str:
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return f"{socket.gethostname()}/{boot}"
+    processes = _PROCESSES.readlink().name if _PROCESSES.is_symlink() else ""
+    return f"{socket.gethostname()}/{boot}/{processes}"
+
+
+def _started(pid: int) -> str:
+    """When a process began, in ticks since the machine's start; the 22nd field of Linux's `stat`."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""

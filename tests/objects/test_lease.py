@@ -7,13 +7,14 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from shared.clock import ManualClock, SystemClock
-from shared.errors import BusyError
-from shared.objects import Objects, open_objects
+from shared.errors import BusyError, StorageError
+from shared.objects import Generation, Objects, open_objects
 from shared.objects.lease import LEASE_SECONDS, Holder, hold_lease
 from shared.urls import url_of
 
@@ -67,6 +68,51 @@ async def test_a_holder_elsewhere_that_no_longer_renews_is_taken_over_after_its_
         assert sum(clock.slept) >= LEASE_SECONDS
 
 
+async def test_another_process_with_the_number_of_a_dead_holder_is_not_taken_for_it(
+    objects: Objects,
+) -> None:
+    async with hold_lease(objects, NAME, SystemClock(), what="a crawl"):
+        stored = await objects.read(NAME)
+    assert stored is not None
+    mine = msgspec.json.decode(stored.data, type=Holder)
+    assert mine.pid == os.getpid()
+    earlier = msgspec.structs.replace(mine, owner="another", started="1")
+    await objects.write(NAME, msgspec.json.encode(earlier))
+    clock = _Stepping()
+    async with hold_lease(objects, NAME, clock, what="a crawl"):
+        pass
+
+
+async def test_a_renewal_that_fails_does_not_stop_the_holder(objects: Objects) -> None:
+    broken = _Broken(objects)
+    clock = _Stepping()
+    async with hold_lease(broken, NAME, clock, what="a crawl"):
+        broken.full = True
+        clock.wake.set()
+        await broken.met.wait()
+    assert broken.refused == 2, "neither the renewal nor the return of the lease went through"
+
+
+class _Broken:
+    """Objects on a disk that fills up."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self.full = False
+        self.refused = 0
+        self.met = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    async def compare_and_set(self, name: str, data: bytes, expected: Generation | None) -> Any:
+        if self.full:
+            self.refused += 1
+            self.met.set()
+            raise StorageError("the disk is full")
+        return await self._objects.compare_and_set(name, data, expected)
+
+
 class _Renewing(ManualClock):
     """While we wait, the other machine renews its lease."""
 
@@ -88,13 +134,14 @@ async def test_a_holder_elsewhere_that_renews_is_respected(objects: Objects) -> 
 
 
 class _Stepping(SystemClock):
-    """Sleeps until it is told to wake."""
+    """Sleeps until it is told to wake, once for each time."""
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
         await self.wake.wait()
+        self.wake.clear()
 
 
 async def test_a_holder_whose_lease_was_taken_over_is_stopped(objects: Objects) -> None:
