@@ -43,11 +43,11 @@ def singular(table: str) -> str:
 
 def name_of(attributes: dict[str, Any]) -> str | None:
     """What people call a record."""
+    if attributes.get("last_name"):
+        return f"{attributes.get('first_name') or ''} {attributes['last_name']}".strip()
     for field in ("name", "title", "subject", "number"):
         if attributes.get(field):
             return str(attributes[field])
-    if attributes.get("last_name"):
-        return f"{attributes.get('first_name') or ''} {attributes['last_name']}".strip()
     return None
 
 

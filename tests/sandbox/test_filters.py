@@ -191,6 +191,55 @@ async def test_after_and_before_mean_the_dates_of_time_entries(api: Api, sandbox
     assert found == _where(sandbox, "time_entries", lambda attributes: day <= attributes["date"] <= later)
 
 
+async def test_names_are_searched(api: Api, sandbox: Sandbox) -> None:
+    name = next(sandbox.organization.resources("companies"))["attributes"]["name"]
+    found = await _ids(api, "companies", {"filter[query]": name[:6].upper()})
+    expected = _where(sandbox, "companies", lambda attributes: name[:6].lower() in attributes["name"].lower())
+    assert found == expected
+    person = next(sandbox.organization.resources("people"))["attributes"]
+    whole = f"{person['first_name']} {person['last_name']}"
+    assert await _ids(api, "people", {"filter[query]": whole})
+
+
+@pytest.mark.parametrize(
+    ("path", "condition", "field"),
+    [
+        ("custom_field_options", "archived=true", "archived_at"),
+        ("custom_field_options", "archived=false", "archived_at"),
+        ("people", "status=1", "deactivated_at"),
+        ("people", "status=2", "deactivated_at"),
+        ("todos", "status=2", "closed_at"),
+    ],
+)
+async def test_what_has_ended_is_filtered(
+    api: Api, sandbox: Sandbox, path: str, condition: str, field: str
+) -> None:
+    name, _, value = condition.partition("=")
+    gone = value in ("true", "2")
+    expected = _where(sandbox, path, lambda attributes: (attributes[field] is not None) is gone)
+    assert await _ids(api, path, {f"filter[{name}]": value}) == expected
+
+
+async def test_activities_are_changes_comments_or_emails(api: Api, sandbox: Sandbox) -> None:
+    counts = {}
+    for kind, link in (("1", "comment"), ("3", "email"), ("2", None), ("1,2,3", None)):
+        reply = await api.get(
+            "activities", {"filter[type]": kind, "include": "comment,email", "page[size]": 50}
+        )
+        counts[kind] = reply.meta["total_count"]
+        assert reply.data
+        for record in reply.data if link else ():
+            assert record["relationships"][link]["data"] is not None
+    assert (
+        counts["1"] + counts["2"] + counts["3"] == counts["1,2,3"] == sandbox.organization.count("activities")
+    )
+
+
+async def test_a_filter_group_has_an_operator_that_exists(api: Api) -> None:
+    reply = await api.get("tasks", {"filter[$op]": "xor", "filter[0][id]": "1"})
+    assert (reply.status, reply.error["code"]) == (400, "unsupported_filter")
+
+
 def test_every_rule_names_something_that_exists() -> None:
     schema = load_schema()
     hidden = {"id", "created_at", "updated_at"}
