@@ -30,13 +30,14 @@ class DuckdbSettings:
     """What DuckDB may use of the machine.
 
     - `threads` that a statement may run on.
-    - `memory_limit` in DuckDB's text for sizes (`160MiB`, `2GiB`); what does not fit is spilled to disk.
+    - `memory_limit` in DuckDB's text for sizes (`128MiB`, `2GiB`); what does not fit is spilled to disk.
+      A checkpoint of a table of 130 columns needs most of 96 MiB (measured).
     - `checkpoint_bytes`: how large the log beside the file may grow before it is worked into the file.
     - `snapshot_seconds`: how old the read-only copy may at least become before it is replaced.
     """
 
     threads: int = 2
-    memory_limit: str = "160MiB"
+    memory_limit: str = "128MiB"
     checkpoint_bytes: int = 16 * 1024 * 1024
     snapshot_seconds: float = 30.0
 
@@ -107,6 +108,7 @@ class Engine:
             try:
                 cursor = connection.cursor()
                 try:
+                    execute(cursor, sql.USE)
                     return job(cursor)
                 finally:
                     cursor.close()
@@ -119,8 +121,13 @@ class Engine:
         if not self.read_only:
             self._make_folder()
         with translated(self.path):
-            connection = duckdb.connect(str(self.path), read_only=self.read_only, config=self._config())
+            # The file is attached and not opened, because only ATTACH takes options of storage.
+            connection = duckdb.connect(config=self._config())
             try:
+                execute(connection, sql.attach(self.path, read_only=self.read_only))
+                execute(connection, sql.USE)
+                for statement in sql.CONFINE:
+                    execute(connection, statement)
                 self._prepare(connection)
             except BaseException:
                 connection.close()
@@ -142,16 +149,14 @@ class Engine:
             "threads": self._settings.threads,
             "memory_limit": self._settings.memory_limit,
             "wal_autocheckpoint": f"{self._settings.checkpoint_bytes}B",
+            "temp_directory": f"{self.path}.tmp",
             "preserve_insertion_order": False,
-            # Queries come from people too: no other files, no downloads, no look into our variables.
-            "enable_external_access": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
         }
 
     def _prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
-        execute(connection, "SET GLOBAL TimeZone = 'UTC'")
         if not self.read_only:
             execute(connection, sql.CREATE_BOOKKEEPING)
         elif not _number(connection, sql.HAS_BOOKKEEPING):

@@ -13,6 +13,7 @@ DuckDB 2.0). `upsert` keeps the ids unique; there is only one writer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from shared.catalog.model import ColumnType
 from shared.catalog.types import DUCKDB_TYPES
@@ -31,6 +32,17 @@ VERSION_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
 POSITION = "_position"
 GONE = "_gone"
 ROW = "_row"
+
+ROW_GROUP = 16_384
+
+USE = "USE warehouse"
+
+# Queries come from people too: no other files, no downloads, no look into our variables.
+CONFINE = (
+    "SET GLOBAL TimeZone = 'UTC'",
+    "SET GLOBAL enable_external_access = false",
+    "SET GLOBAL lock_configuration = true",
+)
 
 CREATE_BOOKKEEPING = f"""
 CREATE SCHEMA IF NOT EXISTS {BOOKKEEPING};
@@ -62,6 +74,17 @@ ORDER BY column_index
 def quote(name: str) -> str:
     """An identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def attach(path: Path, *, read_only: bool) -> str:
+    """Open or create the file under the name that `USE` uses.
+
+    The storage version is one that DuckDB 1.4 and later read: by default 2.0.0 writes one (999) that is
+    its own. Row groups are an eighth of the usual size: an update rewrites whole groups at the next
+    checkpoint, which then takes a third of the time and leaves a smaller file (measured).
+    """
+    options = "READ_ONLY" if read_only else f"STORAGE_VERSION 'v1.4.0', ROW_GROUP_SIZE {ROW_GROUP}"
+    return f"ATTACH {_literal(str(path))} AS warehouse ({options})"
 
 
 def stored_columns(schema: TableSchema) -> tuple[tuple[str, ColumnType], ...]:

@@ -50,7 +50,7 @@ def _malformed(cursor: duckdb.DuckDBPyConnection, schema: TableSchema, batch: An
     ]
     if not columns:
         return []
-    cursor.register("incoming", batch)
+    cursor.register("incoming", batch.select([sql.POSITION, *columns]))
     found = execute(cursor, sql.select_malformed(columns))
     return [RefusedRow(position, f"column `{name}` holds text that is not JSON") for position, name in found]
 
