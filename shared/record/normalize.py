@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from shared.catalog.model import Column, Table
+from shared.catalog.model import Column, ColumnType, Table
 from shared.record.model import OwnColumn, Record, Value, Version
 from shared.record.values import PARSERS, UNFIT, Parsed, Parser, json_text, parse_string, parse_timestamp
-
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +37,24 @@ class Drift:
 
 
 class Normalizer:
-    """Turns resources of one table into records with the selected columns; built once, used for all pages."""
+    """Turns resources of one table into records with the selected columns; built once, used for all pages.
+
+    A page of a wide table holds tens of thousands of fields, most of them null or already in the form in
+    which they travel: each costs one look into a plan by its name, and only the others a call.
+    """
 
     def __init__(self, table: Table, columns: Sequence[Column]) -> None:
-        self._change_times = [name for name in (table.change_column, "last_activity_at") if name]
-        self._attributes: list[tuple[str, str, Parser]] = []
-        self._relationships: list[tuple[str, str, Callable[[Any], Parsed]]] = []
+        self._attributes = {c.field: _AttributePlan.of(c) for c in columns if c.kind == "attribute"}
+        self._relationships: dict[str, tuple[_LinkPlan, ...]] = {}
         for column in columns:
-            if column.kind == "attribute":
-                self._attributes.append((column.name, column.field, PARSERS[column.type]))
-            elif column.kind != "id":
-                self._relationships.append((column.name, column.field, _LINKAGE_PARSERS[column.kind]))
-        self._known_attributes = frozenset(c.field for c in table.columns if c.kind == "attribute")
-        self._known_relationships = frozenset(
-            c.field for c in table.columns if c.kind not in ("attribute", "id")
-        )
+            if column.kind not in ("attribute", "id"):
+                plan = _LinkPlan(column.name, _LINKAGE_PARSERS[column.kind])
+                self._relationships[column.field] = (*self._relationships.get(column.field, ()), plan)
+        self._unselected_attributes = _fields(table, "attribute") - self._attributes.keys()
+        self._unselected_relationships = _fields(table, *_LINKAGE_PARSERS) - self._relationships.keys()
+        self._change_times = [
+            (name, self._parsed_by(name)) for name in (table.change_column, "last_activity_at") if name
+        ]
 
     def normalize(self, resource: Any, observed_us: int, drift: Drift) -> Record | Rejected:
         """One resource, asked for at `observed_us`, as an upsert; what drifted is counted in `drift`."""
@@ -67,79 +68,124 @@ class Normalizer:
 
         data: dict[str, Value] = {"id": id_}
         unfit: dict[str, Any] = {}
-        for name, key, parse in self._attributes:
-            raw = attributes.get(key)
-            if raw is not None:
-                parsed = parse(raw)
+        self._read_attributes(attributes, data, unfit, drift)
+        self._read_relationships(relationships, data, unfit, drift)
+        if unfit:
+            data[OwnColumn.UNPARSED] = json_text(unfit)
+            drift.unparsed.update(unfit.keys())
+        return Record(
+            id_, "upsert", Version(self._changed_us(attributes, data, observed_us), observed_us), data
+        )
+
+    def _read_attributes(
+        self, attributes: dict[str, Any], data: dict[str, Value], unfit: dict[str, Any], drift: Drift
+    ) -> None:
+        plans = self._attributes
+        for field_, raw in attributes.items():
+            plan = plans.get(field_)
+            if plan is None:
+                if field_ not in self._unselected_attributes:
+                    drift.unknown[field_, _json_type(raw)] += 1
+                continue
+            if raw is None:
+                continue
+            name, travels_as, parse = plan
+            if type(raw) is travels_as:
+                data[name] = raw
+                continue
+            parsed = parse(raw)
+            if parsed is UNFIT:
+                unfit[name] = raw
+            else:
+                data[name] = parsed
+
+    def _read_relationships(
+        self, relationships: dict[str, Any], data: dict[str, Value], unfit: dict[str, Any], drift: Drift
+    ) -> None:
+        for field_, raw in relationships.items():
+            plans = self._relationships.get(field_)
+            if plans is None:
+                if field_ not in self._unselected_relationships:
+                    drift.unknown[field_, "relationship"] += 1
+                continue
+            if type(raw) is dict:
+                # Without `data` it was not asked for, which never means that there is none.
+                linked = raw.get("data")
+                if linked is None:
+                    continue
+            elif raw is None:
+                continue
+            else:
+                linked = UNFIT
+            for name, parse in plans:
+                parsed = parse(linked)
                 if parsed is UNFIT:
                     unfit[name] = raw
                 else:
                     data[name] = parsed
-        for name, key, linkage in self._relationships:
-            raw = relationships.get(key)
-            if raw is not None:
-                parsed = linkage(raw)
-                if parsed is UNFIT:
-                    unfit[name] = raw
-                elif parsed is not None:
-                    data[name] = parsed
-        if unfit:
-            data[OwnColumn.UNPARSED] = json_text(unfit)
-            drift.unparsed.update(unfit.keys())
-        self._count_unknown(attributes, relationships, drift)
-        return Record(id_, "upsert", Version(self._changed_us(attributes, observed_us), observed_us), data)
 
-    def _changed_us(self, attributes: dict[str, Any], observed_us: int) -> int:
-        for name in self._change_times:
-            changed = parse_timestamp(attributes.get(name))
+    def _parsed_by(self, field_: str) -> str | None:
+        """The selected column, if there is one, that holds the attribute's time when it is parsed."""
+        plan = self._attributes.get(field_)
+        return plan.name if plan and plan.parse is parse_timestamp else None
+
+    def _changed_us(self, attributes: dict[str, Any], data: dict[str, Value], observed_us: int) -> int:
+        for field_, column in self._change_times:
+            changed = data.get(column) if column else parse_timestamp(attributes.get(field_))
             if isinstance(changed, int):
                 return changed
         return observed_us
 
-    def _count_unknown(self, attributes: dict[str, Any], relationships: dict[str, Any], drift: Drift) -> None:
-        for name in attributes.keys() - self._known_attributes:
-            drift.unknown[name, _json_type(attributes[name])] += 1
-        for name in relationships.keys() - self._known_relationships:
-            drift.unknown[name, "relationship"] += 1
+
+class _AttributePlan(NamedTuple):
+    """Where an attribute goes. A value of exactly the type `travels_as` (None: no type) needs no parsing."""
+
+    name: str
+    travels_as: type[str | bool] | None
+    parse: Parser
+
+    @classmethod
+    def of(cls, column: Column) -> _AttributePlan:
+        return cls(column.name, _TRAVELS_AS.get(column.type), PARSERS[column.type])
+
+
+_TRAVELS_AS: dict[ColumnType, type[str | bool]] = {ColumnType.STRING: str, ColumnType.BOOL: bool}
+
+
+class _LinkPlan(NamedTuple):
+    """Where a part of a relationship goes; `parse` takes its `data`."""
+
+    name: str
+    parse: Callable[[Any], Parsed]
+
+
+def _fields(table: Table, *kinds: str) -> frozenset[str]:
+    return frozenset(column.field for column in table.columns if column.kind in kinds)
 
 
 def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _linked(relationship: Any) -> Any:
-    """The relationship's `data`; `_MISSING` when not asked for, which never means that there is none."""
-    if not isinstance(relationship, dict):
-        return UNFIT
-    return relationship.get("data", _MISSING)
+def _linked_id(linked: Any) -> Parsed:
+    return parse_string(linked.get("id")) if isinstance(linked, dict) else UNFIT
 
 
-def _one(part: str) -> Callable[[Any], Parsed]:
-    def parse(relationship: Any) -> Parsed:
-        linked = _linked(relationship)
-        if linked is _MISSING or linked is None:
-            return None
-        if not isinstance(linked, dict):
-            return UNFIT
-        return parse_string(linked.get(part))
-
-    return parse
+def _linked_type(linked: Any) -> Parsed:
+    return parse_string(linked.get("type")) if isinstance(linked, dict) else UNFIT
 
 
-def _many(relationship: Any) -> Parsed:
-    linked = _linked(relationship)
-    if linked is _MISSING or linked is None:
-        return None
+def _linked_ids(linked: Any) -> Parsed:
     if not isinstance(linked, list):
         return UNFIT
-    ids = [parse_string(item.get("id")) if isinstance(item, dict) else UNFIT for item in linked]
+    ids = [_linked_id(item) for item in linked]
     return [id_ for id_ in ids if isinstance(id_, str)] if UNFIT not in ids else UNFIT
 
 
 _LINKAGE_PARSERS: dict[str, Callable[[Any], Parsed]] = {
-    "to_one_id": _one("id"),
-    "to_one_type": _one("type"),
-    "to_many_ids": _many,
+    "to_one_id": _linked_id,
+    "to_one_type": _linked_type,
+    "to_many_ids": _linked_ids,
 }
 
 

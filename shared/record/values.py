@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 import msgspec
 
 from shared.catalog.model import ColumnType
+from shared.clock import MICROSECONDS
 from shared.record.model import Value
 
 
@@ -30,9 +32,11 @@ Parser = Callable[[Any], Parsed]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 NUMERIC_INTEGER_DIGITS, NUMERIC_DECIMALS = 29, 9  # BigQuery's NUMERIC: 38 digits, 9 of them decimals
+_NUMERIC_BOUND = 10**NUMERIC_INTEGER_DIGITS
 _LONGEST_NUMBER = 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_WITHOUT_ZONE = _EPOCH.replace(tzinfo=None)  # zones make a subtraction twice as dear
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -40,7 +44,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2})?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?)(Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -81,10 +85,8 @@ def parse_bool(value: Any) -> Parsed:
 
 def parse_numeric(value: Any) -> Parsed:
     """A decimal within BigQuery's NUMERIC, in canonical text: plain notation without needless zeros."""
-    if isinstance(value, bool):
-        return UNFIT
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**NUMERIC_INTEGER_DIGITS else UNFIT
+    if type(value) is int:
+        return str(value) if -_NUMERIC_BOUND < value < _NUMERIC_BOUND else UNFIT
     if isinstance(value, str):
         if len(value) > _LONGEST_NUMBER or not _NUMBER.fullmatch(value):
             return UNFIT
@@ -99,9 +101,11 @@ def canonical_numeric(value: Decimal) -> str | Literal[_Unfit.UNFIT]:
     if not value:
         return "0"
     # A tiny JSON text such as 1e999999 must not become a huge string: look at the exponent before the digits.
-    if value.adjusted() >= NUMERIC_INTEGER_DIGITS or value.adjusted() < -NUMERIC_DECIMALS:
+    if not -NUMERIC_DECIMALS <= value.adjusted() < NUMERIC_INTEGER_DIGITS:
         return UNFIT
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     whole, _, decimals = text.partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > NUMERIC_DECIMALS:
@@ -114,15 +118,26 @@ def parse_timestamp(value: Any) -> Parsed:
     if not isinstance(value, str):
         return UNFIT
     match = _TIMESTAMP.fullmatch(value)
-    if match is None or (match[3] and len(match[3]) > 7 and match[3][7:].strip("0")):
+    if match is None:
+        return UNFIT
+    local, decimals, offset = match.groups()
+    if decimals and len(decimals) > 7 and decimals[7:].strip("0"):
         return UNFIT
     try:
-        moment = datetime.fromisoformat(value)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        micros = (moment - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
+        elapsed = datetime.fromisoformat(local) - _EPOCH_WITHOUT_ZONE
+        micros = (elapsed.days * 86_400 + elapsed.seconds) * MICROSECONDS + elapsed.microseconds
+        if offset:
+            micros -= _offset_us(offset)
+    except ValueError:
         return UNFIT
     return micros if _TIMESTAMP_MIN <= micros <= _TIMESTAMP_MAX else UNFIT
+
+
+@lru_cache(maxsize=256)
+def _offset_us(offset: str) -> int:
+    """Microseconds that a zone (`Z`, `+01:00`) is ahead of UTC; `ValueError` for a day and more."""
+    ahead = datetime.fromisoformat(f"1970-01-01T00:00:00{offset}").utcoffset() or timedelta()
+    return ahead // _MICROSECOND
 
 
 _TIMESTAMP_MIN = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
