@@ -61,7 +61,8 @@ async def measure(options: Options) -> list[Figure]:
     async with running_sandbox(bulk=_MANY if options.full else _BULK) as connection:
         material = await record(connection, options.folder)
         rounds = [
-            (floor(material, options.folder), await pipeline(material, options.folder)) for _ in range(_ROUNDS)
+            (floor(material, options.folder), await pipeline(material, options.folder))
+            for _ in range(_ROUNDS)
         ]
         over_http = [await pipeline(material, options.folder, over_http=True) for _ in range(3)]
     floors, pipelines = zip(*rounds, strict=True)

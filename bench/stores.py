@@ -27,9 +27,7 @@ UNLIMITED = 10_000.0
 
 
 @asynccontextmanager
-async def new_world(
-    folder: Path, connection: Connection, tables: Sequence[str] = ()
-) -> AsyncIterator[World]:
+async def new_world(folder: Path, connection: Connection, tables: Sequence[str] = ()) -> AsyncIterator[World]:
     """Empty stores for one crawl, of the default tables or of those named; gone afterwards."""
     place = folder / f"stores-{next(_numbers)}"
     settings = settle(

@@ -39,7 +39,7 @@ def assert_same(table: str, resources: Iterable[Resource], rows: Mapping[str, Ma
 
 
 def meant(resource: Resource) -> Resource:
-    """The resource as its JSON says; half of a surrogate pair is no character, U+FFFD stands for it."""
+    """The resource as its JSON says; half of a surrogate pair is no character and is written out."""
     value: Resource = json.loads(dumps(resource), parse_float=Decimal)
     cleaned: Resource = _clean(value)
     return cleaned
@@ -47,7 +47,7 @@ def meant(resource: Resource) -> Resource:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return re.sub("[\ud800-\udfff]", "\ufffd", value)
+        return value.encode(errors="backslashreplace").decode()
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
     return [_clean(item) for item in value] if isinstance(value, list) else value
