@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 
+from services.backfill.together import first_alone
 from shared.catalog.selection import SelectedTable
-from shared.errors import ProtocolError
+from shared.errors import ProtocolError, UnreachableError
 from shared.productive import ListQuery, Page, ProductiveClient, Unavailable, read_page
 
 
@@ -24,24 +25,19 @@ class Access(msgspec.Struct, frozen=True):
 async def check_access(client: ProductiveClient, tables: Mapping[str, SelectedTable]) -> list[Access]:
     """All tables, in the order given.
 
-    Raises `CredentialsError` for a refused token and `UnreachableError` when nobody answers, after the
-    first request alone, so that a mistake is told at once and once.
+    Raises `CredentialsError` for a refused token, and `UnreachableError` or `ProtocolError` when nobody
+    answers whom one could understand, after the first request alone: a mistake is told at once and once.
     """
-    first, *rest = tables.values()
-    found = [await _access(client, first)]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_access(client, table)) for table in rest]
-    except* Exception as errors:
-        raise errors.exceptions[0] from None
-    return found + [task.result() for task in tasks]
+    return await first_alone([partial(_access, client, table) for table in tables.values()])
 
 
 async def _access(client: ProductiveClient, selected: SelectedTable) -> Access:
     query = ListQuery.of(selected.table, [column.name for column in selected.columns])
     try:
         answer = await read_page(client, query, number=1, size=1)
-    except ProtocolError as error:
+    except (ProtocolError, UnreachableError) as error:
+        if not client.has_met:
+            raise
         return Access(selected.name, readable=False, reason=error.message)
     match answer:
         case Page(total_count=total):

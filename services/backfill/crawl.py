@@ -14,9 +14,10 @@ import msgspec
 from services.backfill.checkpoint import Run, Status, TableCheckpoint
 from services.backfill.environment import BackfillEnvironment
 from services.backfill.table import TableCrawl
+from services.backfill.together import worst
 from shared.catalog.selection import SelectedTable
 from shared.clock import MICROSECONDS
-from shared.errors import IngestError, OwnerError, ProtocolError, UnreachableError
+from shared.errors import IngestError, ProtocolError, UnreachableError
 from shared.objects.lease import hold_lease
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class _Crawl:
                 await self._answered.wait()
                 tasks |= {table.name: group.create_task(self._one(table)) for table in rest}
         except* IngestError as errors:
-            raise _worst(errors) from None
+            raise worst(errors) from None
         return [tasks[name].result() for name in self._env.tables]
 
     async def _largest_first(self) -> list[SelectedTable]:
@@ -119,7 +120,7 @@ class _Crawl:
                 checkpoint = await table_crawl.run()
             except (ProtocolError, UnreachableError) as error:
                 self._failed += 1
-                if isinstance(error, UnreachableError) and self._nothing_works():
+                if self._nothing_works():
                     raise
                 log.warning("%s failed: %s", table.name, error)
                 checkpoint = await table_crawl.fail(error.message)
@@ -131,11 +132,3 @@ class _Crawl:
     def _nothing_works(self) -> bool:
         never_met = not self._env.client.has_met
         return never_met or (not self._succeeded and self._failed >= _MOST_FAILURES)
-
-
-def _worst(errors: BaseExceptionGroup[IngestError]) -> IngestError:
-    """The one error to show of several tables': what a person must mend goes before what may pass."""
-    flat: list[IngestError] = []
-    for error in errors.exceptions:
-        flat += [_worst(error)] if isinstance(error, BaseExceptionGroup) else [error]
-    return min(flat, key=lambda error: not isinstance(error, OwnerError))

@@ -5,16 +5,17 @@ Where a count differs all ids are compared, so that the answer names the rows an
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from services.backfill.checkpoint import CheckpointStore
+from services.backfill.together import first_alone
 from shared.catalog.model import ColumnType
 from shared.catalog.selection import SelectedTable
 from shared.errors import IngestError, OwnerError, ProtocolError
@@ -73,10 +74,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def verify(env: VerifyEnvironment) -> list[Verdict]:
-    """All tables' verdicts, in the order of the selection; raises `OwnerError` when a person has to act."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_verify_or_fail(env, table)) for table in env.tables.values()]
-    return [task.result() for task in tasks]
+    """All tables' verdicts, in the order of the selection.
+
+    Raises `OwnerError` when a person has to act, and what the first request raises when nobody answers
+    whom one could understand.
+    """
+    return await first_alone([partial(_verify_or_fail, env, table) for table in env.tables.values()])
 
 
 async def _verify_or_fail(env: VerifyEnvironment, selected: SelectedTable) -> Verdict:
@@ -85,6 +88,8 @@ async def _verify_or_fail(env: VerifyEnvironment, selected: SelectedTable) -> Ve
     except OwnerError:
         raise
     except IngestError as error:
+        if not env.client.has_met:
+            raise
         return Verdict(table=selected.name, failed=error.message)
 
 

@@ -218,7 +218,8 @@ class ProductiveClient:
     def _learn(self, attempt: Attempt) -> None:
         if isinstance(attempt, Failed):
             return
-        self._met = True
+        # Whoever only sends us elsewhere is not the API.
+        self._met = self._met or not 300 <= attempt.status < 400
         self.server_clock.observe(
             attempt.headers.get("Date"), sent_us=attempt.sent_us, received_us=attempt.head_us
         )
@@ -279,7 +280,7 @@ class ProductiveClient:
             return True
         if isinstance(attempt, Failed) and attempt.final:
             return True
-        unmet = never_sent and not self._met
+        unmet = isinstance(attempt, Failed) and (never_sent or attempt.unreadable) and not self._met
         allowed = self._retry.first_contact_attempts if unmet else self._retry.attempts
         return failures >= allowed or spent > self._retry.total_seconds
 

@@ -11,7 +11,8 @@ class RetryPolicy:
     """When a request that failed for no fault of its own is sent again. Times in seconds.
 
     `attempts` is the most for one request, `first_contact_attempts` the most while Productive has never
-    answered yet and cannot even be connected to (most likely the address is wrong, and a person waits).
+    answered yet and either cannot be connected to or what comes is not the API's (most likely the address
+    is wrong, and a person waits).
     Waits double from `first_wait` up to `longest_wait`, each drawn evenly from zero up to that (full
     jitter, so that many clients do not come back together). `total_seconds` bounds one request with all its
     attempts, pauses that Productive asked for not counted: those have `longest_pause` as their bound

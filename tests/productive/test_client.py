@@ -270,11 +270,24 @@ async def test_a_body_that_is_cut_or_no_json_is_asked_for_again(api: Api, body: 
 
 
 async def test_a_body_that_never_is_json_ends_with_what_came(api: Api) -> None:
-    client, server = await api.open(lambda _: reply(b"<html>hello</html>"))
+    client, server = await api.open(
+        lambda asked: page(["1"]) if asked.path.endswith("tags") else reply(b"<html>hello</html>")
+    )
     with pytest.raises(ProtocolError, match="18 bytes that are not one JSON document") as error:
         await client.get("deals")
     assert "address" in error.value.advice
-    assert len(server.asked) == 8
+    assert len(server.asked) == 3, "whoever has never sent anything else is not Productive"
+    await client.get("tags")
+    with pytest.raises(ProtocolError):
+        await client.get("deals")
+    assert len(server.asked) == 3 + 1 + 8
+
+
+async def test_whoever_only_sends_us_elsewhere_is_not_met(api: Api) -> None:
+    client, _ = await api.open(lambda _: reply(b"", status=302, headers={"Location": "https://example.com/"}))
+    with pytest.raises(ProtocolError, match="not followed"):
+        await client.get("deals")
+    assert not client.has_met
 
 
 async def test_an_answer_that_breaks_off_is_asked_for_again(api: Api) -> None:
