@@ -92,6 +92,7 @@ async def _alongside(
 
 async def keep_snapshot(warehouse: DuckdbWarehouse) -> None:
     """Keep the read-only copy fresh, until cancelled; how often it is really made is the adapter's matter."""
+    await warehouse.refresh_snapshot(force=True)
     while True:
         await asyncio.sleep(_SNAPSHOT_SECONDS)
         await warehouse.refresh_snapshot()

@@ -47,9 +47,10 @@ class Ended:
         """Standard error, after making sure that it is an error as a person wants to read it."""
         assert self.code == code, f"exit code {self.code}, not {code}\n{self.stdout}\n{self.stderr}"
         assert "Traceback" not in self.stderr
-        lines = [line for line in self.stderr.splitlines() if line.strip()]
-        assert 1 <= len(lines) <= 3, self.stderr
-        assert any(line.startswith("error: ") for line in lines), self.stderr
+        progress, begin, told = self.stderr.partition("error: ")
+        assert begin, self.stderr
+        assert not progress or progress.endswith("\n"), self.stderr
+        assert len(told.splitlines()) <= 3, self.stderr
         return self.stderr
 
 

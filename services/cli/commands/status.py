@@ -17,7 +17,7 @@ from services.cli.reading import open_for_reading
 from services.cli.render.progress import describe
 from services.cli.world import World, open_world
 from shared.clock import MICROSECONDS
-from shared.errors import StorageError
+from shared.errors import BusyError, StorageError
 from shared.warehouse import TableState
 
 
@@ -60,8 +60,8 @@ async def _states(invocation: Invocation, world: World) -> Mapping[str, TableSta
             warehouse = await stack.enter_async_context(
                 open_for_reading(invocation.settings, invocation.output)
             )
-        except StorageError as error:
-            invocation.output.note(f"{error.message}", style="yellow")
+        except (BusyError, StorageError) as error:
+            invocation.output.note(error.message, style="yellow")
             return {}
         states = {name: await warehouse.state(name) for name in world.tables}
     return {name: state for name, state in states.items() if state is not None}

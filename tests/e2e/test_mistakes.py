@@ -1,0 +1,246 @@
+"""What goes wrong is told in a few lines that say what to do, with the right exit code and no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.e2e import agency
+from tests.e2e.expected import assert_same
+from tests.e2e.harness import Home
+from tests.e2e.server import TOKEN, Productive, Reply
+
+
+def test_a_wrong_token_is_refused_without_showing_it(home: Home, productive: Productive) -> None:
+    home.variables["PRODUCTIVE_API_TOKEN"] = "a-wrong-token-of-mine"
+    for command in ("check", "backfill", "verify"):
+        told = home.run(command).refused(3)
+        assert "token" in told
+        assert "a-wrong-token-of-mine" not in told
+    assert len(productive.asked) <= 6
+
+
+def test_a_wrong_organization_is_refused(home: Home) -> None:
+    home.variables["PRODUCTIVE_ORGANIZATION_ID"] = "99"
+    assert "organization" in home.run("check").refused(3)
+    assert "organization" in home.run("backfill").refused(3)
+
+
+def test_without_token_or_organization_it_says_which_variable_to_set(home: Home) -> None:
+    del home.variables["PRODUCTIVE_API_TOKEN"]
+    assert "PRODUCTIVE_API_TOKEN" in home.run("backfill").refused(2)
+    del home.variables["PRODUCTIVE_ORGANIZATION_ID"]
+    assert "PRODUCTIVE_ORGANIZATION_ID" in home.run("backfill").refused(2)
+
+
+def test_nobody_at_the_address_is_told_soon(home: Home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        home.variables["PRODUCTIVE_API_URL"] = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v2"
+        assert "refused" in home.run("backfill").refused(4)
+    home.variables["PRODUCTIVE_API_URL"] = "http://no-such-host.invalid/api/v2"
+    assert "no-such-host.invalid" in home.run("check").refused(4)
+
+
+def test_an_address_that_is_none_is_a_setting_to_mend(home: Home) -> None:
+    home.variables["PRODUCTIVE_API_URL"] = "ftp://127.0.0.1/api"
+    assert "http" in home.run("check").refused(2)
+
+
+def test_a_page_of_html_is_not_taken_for_an_empty_organization(home: Home, productive: Productive) -> None:
+    productive.trouble = lambda number, path: Reply(200, b"<html>Welcome!</html>")
+    home.only("tags")
+    ended = home.run("check")
+    assert ended.code != 0
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_redirect_is_not_followed_with_the_token(home: Home, productive: Productive) -> None:
+    with Productive().serving() as elsewhere:
+        target = f"{elsewhere.url}/tags"
+        productive.trouble = lambda number, path: Reply(302, b"", {"Location": target})
+        home.only("tags")
+        ended = home.run("backfill")
+        assert ended.code == 1
+        assert "127.0.0.1" in ended.stdout + ended.stderr
+        assert elsewhere.asked == []
+
+
+def test_a_typo_in_the_configuration_is_told_with_its_line(home: Home) -> None:
+    home.configure('[productive]\norganisation_id = "1"\n')
+    told = home.run("backfill").refused(2)
+    assert "productive-ingest.toml:2" in told
+    assert "organization_id" in told
+
+
+def test_a_table_that_does_not_exist_is_told_with_the_nearest_one(home: Home) -> None:
+    assert "time_entries" in home.run("backfill", "--table", "time_entrys").refused(2)
+    assert "deals" in home.run("tables", "show", "deal").refused(2)
+    home.configure('[tables]\nskip = ["taks"]\n')
+    assert "tasks" in home.run("backfill").refused(2)
+
+
+def test_a_store_that_this_version_does_not_have_is_told(home: Home) -> None:
+    home.variables["WAREHOUSE_URL"] = "bigquery://project/dataset"
+    assert "duckdb:" in home.run("writer", "--drain").refused(2)
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Another process has the file open."""
+    program = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(database)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        process.stdout.readline()
+        yield
+        process.stdin.close()
+
+
+def test_a_warehouse_that_another_program_has_open_is_told(home: Home) -> None:
+    home.only("tags")
+    home.run("backfill").ok()
+    with held(home.database):
+        assert str(home.database) in home.run("backfill").refused(6)
+    home.run("backfill").ok()
+
+
+def test_a_file_that_is_no_database_is_told_and_left_alone(home: Home) -> None:
+    home.only("tags")
+    home.data.mkdir()
+    for name in ("productive.duckdb", "bus.sqlite"):
+        file = home.data / name
+        file.write_bytes(b"my diary, nothing else\n" * 500)
+        assert name in home.run("backfill").refused(5)
+        assert file.read_bytes().startswith(b"my diary")
+        file.unlink()
+    home.run("backfill").ok()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told(home: Home) -> None:
+    home.folder.chmod(0o500)
+    assert "productive-data" in home.run("backfill").refused(5)
+
+
+def test_a_data_folder_that_is_a_file_is_told(home: Home) -> None:
+    home.data.write_text("in the way")
+    assert home.run("backfill").code in (2, 5)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of its own in `folder`; skips the test where that is not allowed."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount a small disk")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_everything_and_the_same_command_completes_once_there_is_room(
+    home: Home, productive: Productive
+) -> None:
+    agency.fill(productive, scale=3.0)
+    home.only("tasks", "time_entries", "deals")
+    with small_disk(home.data, "3m"):
+        told = home.run("backfill").refused(5)
+        assert "full" in told or "space" in told
+        subprocess.run(["mount", "-o", "remount,size=400m", str(home.data)], check=True)
+        home.run("backfill").ok()
+        for path in ("tasks", "time_entries", "deals"):
+            assert_same(path, productive.tables[path].resources, home.rows(path))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_crawl_that_is_stopped_says_that_it_can_go_on_and_does(
+    home: Home, productive: Productive, number: signal.Signals
+) -> None:
+    agency.fill(productive)
+    home.only("tasks", "time_entries")
+    productive.pace = 0.1
+    with home.start("backfill") as command:
+        assert productive.wait_for(2)
+        command.send(number)
+        ended = command.end()
+    assert ended.code == 130
+    assert "Traceback" not in ended.stderr
+    assert "goes on from there" in ended.stderr
+    productive.pace = 0.0
+    home.run("backfill").ok()
+    assert_same("tasks", productive.tables["tasks"].resources, home.rows("tasks"))
+
+
+def test_a_second_crawl_at_the_same_time_is_refused(home: Home, productive: Productive) -> None:
+    productive.fill("tasks", agency.tasks(10))
+    home.only("tasks", "tags")
+    productive.pace = 1.0
+    with home.start("backfill") as command:
+        assert productive.wait_for(1)
+        assert "already running" in home.run("backfill").refused(6)
+        assert command.end().code == 0
+
+
+def test_whoever_reads_our_output_may_go_away(home: Home) -> None:
+    with home.start("tables", "list", "--all") as command:
+        assert command.process.stdout is not None
+        command.process.stdout.close()
+        assert command.process.stderr is not None
+        assert "Traceback" not in command.process.stderr.read()
+
+
+def test_the_token_is_in_no_output_and_in_no_file(home: Home, productive: Productive) -> None:
+    agency.fill(productive)
+    productive.fill("deals", agency.deals(3), status=403, code="forbidden")
+    for arguments in (["check"], ["backfill", "--verbose"], ["verify"], ["status", "--json"]):
+        ended = home.run(*arguments)
+        assert TOKEN not in ended.stdout + ended.stderr
+    for file in home.data.rglob("*"):
+        assert not file.is_file() or TOKEN.encode() not in file.read_bytes(), file
+
+
+def test_off_a_terminal_there_are_plain_lines_and_json_is_json(home: Home, productive: Productive) -> None:
+    productive.fill("tags", [agency.resource("tags", "1", {"name": "a"}, {})])
+    home.only("tags")
+    for arguments in (
+        *(["check"], ["backfill"], ["verify"], ["status"], ["tables", "list"], ["tables", "show", "tags"]),
+        *(["deadletters", "list"], ["writer", "--drain"]),
+    ):
+        plain = home.run(*arguments).ok()
+        assert "\x1b" not in plain.stdout + plain.stderr
+        as_json = home.run(*arguments, "--json").ok()
+        assert as_json.json is not None
+        assert as_json.stderr == ""
+    home.variables["PRODUCTIVE_API_TOKEN"] = "wrong"
+    refused = home.run("check", "--json")
+    assert refused.code == 3
+    assert refused.stdout == ""
+    assert '"advice"' in refused.stderr
+
+
+def test_the_database_can_be_opened_with_any_duckdb_client(home: Home, productive: Productive) -> None:
+    agency.fill(productive)
+    home.only("tasks", "people")
+    home.run("backfill").ok()
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        assert connection.execute("show tables").fetchall() == [("people",), ("tasks",)]
+        assert connection.execute("select * from tasks").fetchone() is not None
