@@ -1,6 +1,25 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
+
+from shared.urls import url_of
+from shared.warehouse import DuckdbWarehouse, open_warehouse
 
 # Only test files are rewritten to show the values of a failed assertion; the suite is none by its name.
 pytest.register_assert_rewrite("tests.contracts.warehouse")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Where the warehouse of the test lies."""
+    return url_of("duckdb", tmp_path / "agency.duckdb")
+
+
+@pytest.fixture
+async def warehouse(url: str) -> AsyncIterator[DuckdbWarehouse]:
+    warehouse = await open_warehouse(url)
+    yield warehouse
+    await warehouse.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from shared.warehouse import Warehouse, open_warehouse
@@ -12,8 +10,8 @@ from tests.contracts.warehouse import Connect, WarehouseContract
 
 class TestDuckdbWarehouse(WarehouseContract):
     @pytest.fixture
-    def connect(self, tmp_path: Path) -> Connect:
+    def connect(self, url: str) -> Connect:
         async def connect() -> Warehouse:
-            return await open_warehouse(f"duckdb://{tmp_path}/agency.duckdb")
+            return await open_warehouse(url)
 
         return connect

@@ -124,7 +124,10 @@ class Engine:
             # The file is attached and not opened, because only ATTACH takes options of storage.
             connection = duckdb.connect(config=self._config())
             try:
-                execute(connection, sql.attach(self.path, read_only=self.read_only))
+                execute(
+                    connection,
+                    sql.attach(self.path, read_only=self.read_only, new=not self.path.exists()),
+                )
                 execute(connection, sql.USE)
                 for statement in sql.CONFINE:
                     execute(connection, statement)

@@ -60,8 +60,8 @@ _FAILURES = (
         "Everything in it can be read from Productive again: move the file away and run a full backfill.",
     ),
     _Failure(
-        duckdb.OutOfMemoryException,
-        re.compile(""),
+        duckdb.Error,
+        re.compile(r"Out of Memory|failed to pin block|could not allocate block|\([^)]*used\)", re.IGNORECASE),
         "DuckDB ran out of its memory with {path}: {reason}",
         "Raise the memory limit of the warehouse, or write smaller batches.",
     ),
@@ -109,8 +109,8 @@ def translate(error: duckdb.Error, path: Path) -> IngestError:
     if "Could not set lock on file" in text:
         pid = _PID.search(text)
         return busy(path, holder=f"the process {pid.group(1)}" if pid else "another process")
-    if "different configuration than existing connections" in text:
-        return busy(path, holder="this very process, with other settings")
+    if "Unique file handle conflict" in text:
+        return busy(path, holder="this very process")
     if _FULL.search(text):
         return disk_full(path)
     for failure in _FAILURES:

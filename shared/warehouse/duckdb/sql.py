@@ -76,15 +76,19 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def attach(path: Path, *, read_only: bool) -> str:
-    """Open or create the file under the name that `USE` uses.
+def attach(path: Path, *, read_only: bool, new: bool) -> str:
+    """Open the file, or create it, under the name that `USE` uses.
 
-    The storage version is one that DuckDB 1.4 and later read: by default 2.0.0 writes one (999) that is
-    its own. Row groups are an eighth of the usual size: an update rewrites whole groups at the next
-    checkpoint, which then takes a third of the time and leaves a smaller file (measured).
+    A new file gets a storage version that DuckDB 1.4 and later read (2.0.0 by itself writes one, 999, that
+    only it can read); an existing file keeps its own. Row groups are an eighth of the usual size: an
+    update rewrites whole groups at the next checkpoint, which then takes a third of the time and leaves a
+    smaller file (measured).
     """
-    options = "READ_ONLY" if read_only else f"STORAGE_VERSION 'v1.4.0', ROW_GROUP_SIZE {ROW_GROUP}"
-    return f"ATTACH {_literal(str(path))} AS warehouse ({options})"
+    # Without a type DuckDB looks into the file, and wants an extension for one of SQLite.
+    options = ["TYPE duckdb", "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP}"]
+    if new and not read_only:
+        options.append("STORAGE_VERSION 'v1.4.0'")
+    return f"ATTACH {_literal(str(path))} AS warehouse ({', '.join(options)})"
 
 
 def stored_columns(schema: TableSchema) -> tuple[tuple[str, ColumnType], ...]:
