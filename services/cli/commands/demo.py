@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -93,13 +94,18 @@ def _settings(invocation: Invocation, sandbox: Sandbox) -> Settings:
 
 
 def _what_next(output: Output, settings: Settings) -> None:
-    database = path_of(settings.warehouse_url)
+    database, command = _near(path_of(settings.warehouse_url)), _near(Path(sys.argv[0]))
     output.say()
     output.say("Try next:", style="bold")
     output.say(f"  duckdb {database}          (or any other client of DuckDB)")
-    output.say(f"  productive-ingest status --data-dir {settings.data_dir}")
-    output.say("  productive-ingest tables show time_entries")
+    output.say(f"  {command} status --data-dir {_near(settings.data_dir)}")
+    output.say(f"  {command} tables show time_entries")
     output.say("Your own organization:")
     output.say("  export PRODUCTIVE_API_TOKEN=...  PRODUCTIVE_ORGANIZATION_ID=...")
-    output.say("  productive-ingest check")
-    output.say("  productive-ingest backfill")
+    output.say(f"  {command} check")
+    output.say(f"  {command} backfill")
+
+
+def _near(path: Path) -> Path:
+    """The path as a person in this folder would type it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
