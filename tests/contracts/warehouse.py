@@ -510,7 +510,8 @@ class WarehouseContract:
 
 # Two states of one id and one version would be a tie, which the rule leaves open: the version is the key.
 _KEYS = st.tuples(st.sampled_from("abc"), st.integers(0, 4), st.integers(0, 2))
-_STATES = st.dictionaries(_KEYS, st.sampled_from(["upsert", "upsert", "delete"]), min_size=1, max_size=12)
+_OPS: tuple[Literal["upsert", "delete"], ...] = ("upsert", "upsert", "delete")
+_STATES = st.dictionaries(_KEYS, st.sampled_from(_OPS), min_size=1, max_size=12)
 
 
 def _state_row(key: tuple[str, int, int], op: Literal["upsert", "delete"]) -> Row:

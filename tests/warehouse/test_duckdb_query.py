@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError
-from shared.warehouse import DuckdbWarehouse
+from shared.warehouse import DuckdbWarehouse, open_warehouse
 from tests.contracts.warehouse import DEALS, EVERY_TYPE, everything, row
 
 
@@ -127,3 +127,16 @@ async def test_a_query_without_rows_still_has_columns(deals: DuckdbWarehouse) ->
 async def test_times_without_end_are_said_in_words(deals: DuckdbWarehouse) -> None:
     result = await deals.query("SELECT 'infinity'::TIMESTAMPTZ, '-infinity'::TIMESTAMPTZ, NULL::TIMESTAMPTZ")
     assert result.rows == [("infinity", "-infinity", None)]
+
+
+async def test_a_query_that_fails_half_way_is_refused_and_lets_go_of_the_file(
+    deals: DuckdbWarehouse, url: str
+) -> None:
+    statement = "SELECT CAST(CASE WHEN range > 9000 THEN 'x' ELSE '1' END AS INTEGER) FROM range(10000)"
+    with pytest.raises(ConfigError, match="cannot be run") as caught:
+        await deals.query(statement)
+    await deals.close()
+    again = await open_warehouse(url)
+    assert (await again.query("SELECT count(*) FROM deals")).rows == [(2,)]
+    await again.close()
+    assert caught.value.__traceback__ is not None, "the error, and what it refers to, is still there"

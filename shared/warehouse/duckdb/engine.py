@@ -16,7 +16,7 @@ import duckdb
 from shared.errors import StorageError
 from shared.warehouse.duckdb import sql
 from shared.warehouse.duckdb.execute import execute
-from shared.warehouse.duckdb.failures import busy, is_fatal, translated
+from shared.warehouse.duckdb.failures import breaks_connection, busy, translated
 
 T = TypeVar("T")
 Cursor = duckdb.DuckDBPyConnection
@@ -45,8 +45,8 @@ class DuckdbSettings:
 class Engine:
     """Opens the file, and runs jobs one after the other, each on a cursor of its own.
 
-    A fatal error (a disk that fills up during a checkpoint, for one) makes DuckDB refuse everything
-    until the file is opened anew, which the next job does; whatever was committed is there then.
+    After a failure of the store (a disk that is full, for one) the next job opens the file anew, because
+    DuckDB may refuse everything until then; whatever was committed is there.
     """
 
     def __init__(self, path: Path, *, read_only: bool, settings: DuckdbSettings) -> None:
@@ -113,7 +113,7 @@ class Engine:
                 finally:
                     cursor.close()
             except duckdb.Error as error:
-                if is_fatal(error):
+                if breaks_connection(error):
                     self._disconnect()
                 raise
 

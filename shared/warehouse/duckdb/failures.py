@@ -22,6 +22,13 @@ _FULL = re.compile(
     r"No space left on device|File too large|Disk quota exceeded|max_temp_directory_size", re.I
 )
 _LONGEST = 300
+_OF_THE_STATEMENT = (
+    duckdb.ProgrammingError,
+    duckdb.DataError,
+    duckdb.IntegrityError,
+    duckdb.NotSupportedError,
+    duckdb.PermissionException,
+)
 
 
 class _Failure(NamedTuple):
@@ -61,7 +68,9 @@ _FAILURES = (
     ),
     _Failure(
         duckdb.Error,
-        re.compile(r"Out of Memory|failed to pin block|could not allocate block|\([^)]*used\)", re.IGNORECASE),
+        re.compile(
+            r"Out of Memory|failed to pin block|could not allocate block|\([^)]*used\)", re.IGNORECASE
+        ),
         "DuckDB ran out of its memory with {path}: {reason}",
         "Raise the memory limit of the warehouse, or write smaller batches.",
     ),
@@ -79,9 +88,13 @@ def snapshot_path_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.snapshot.duckdb")
 
 
-def is_fatal(error: duckdb.Error) -> bool:
-    """Whether the connection is of no use any more and the file has to be opened anew."""
-    return isinstance(error, (duckdb.FatalException, duckdb.InternalException))
+def breaks_connection(error: duckdb.Error) -> bool:
+    """Whether the file has to be opened anew: after every failure that does not lie in the statement.
+
+    After some of them DuckDB refuses everything (a checkpoint that could not be written), after others
+    not; opening costs little, and whatever was committed is there then.
+    """
+    return not isinstance(error, _OF_THE_STATEMENT)
 
 
 def busy(path: Path, *, holder: str) -> BusyError:

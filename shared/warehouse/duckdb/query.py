@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ _STORE_FAILURES = (
     duckdb.FatalException,
     duckdb.InternalException,
 )
+_STORE_FAILED = re.compile(r"\b(IO|Out of Memory|FATAL|INTERNAL) Error")
 _CHUNK = 2_048
 
 
@@ -64,14 +66,25 @@ def run_query(
 def _read(
     cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any], max_rows: int
 ) -> QueryResult:
-    reader = cursor.sql(statement, params=list(parameters) or None).to_arrow_reader(_CHUNK)
     rows: list[tuple[Any, ...]] = []
-    for batch in reader:
-        # By place and not by name: a join may well have two columns of one name.
-        rows.extend(zip(*(_python_values(column) for column in batch.columns), strict=True))
-        if len(rows) > max_rows:
-            break
-    return QueryResult(list(reader.schema.names), rows[:max_rows], truncated=len(rows) > max_rows)
+    # A reader that is left open holds the file, also after its cursor and connection were closed.
+    with cursor.sql(statement, params=list(parameters) or None).to_arrow_reader(_CHUNK) as reader:
+        try:
+            for batch in reader:
+                # By place and not by name: a join may well have two columns of one name.
+                rows.extend(zip(*(_python_values(column) for column in batch.columns), strict=True))
+                if len(rows) > max_rows:
+                    break
+        except (OSError, pa.ArrowException) as error:
+            # What fails after the first rows comes through Arrow, which keeps only DuckDB's text.
+            raise _as_raised_by_duckdb(str(error)) from error
+        return QueryResult(list(reader.schema.names), rows[:max_rows], truncated=len(rows) > max_rows)
+
+
+def _as_raised_by_duckdb(text: str) -> duckdb.Error:
+    if _STORE_FAILED.search(text):
+        return duckdb.IOException(text)
+    return duckdb.DataError(text)
 
 
 def _python_values(column: Any) -> list[Any]:
