@@ -318,6 +318,17 @@ class WarehouseContract:
         self.expect(await deals.write(DEALS, [row("1", 4, name="late")]), applied=0, stale=1)
         assert await everything(deals, DEALS) == {}
 
+    async def test_a_state_and_a_deletion_of_one_change_are_ordered_by_their_observation(
+        self, deals: Warehouse
+    ) -> None:
+        await deals.write(
+            DEALS, [deletion("back", (5, 1)), deletion("gone", (5, 1)), deletion("same", (5, 1))]
+        )
+        await deals.write(DEALS, [row("back", (5, 2)), row("gone", (5, 0)), row("same", (5, 1))])
+        assert (await everything(deals, DEALS)).keys() == {"back"}
+        self.expect(await deals.write(DEALS, [deletion("back", (5, 3))]), applied=1)
+        assert await everything(deals, DEALS) == {}
+
     async def test_of_two_deletions_the_newer_one_is_remembered(self, deals: Warehouse) -> None:
         await deals.write(DEALS, [deletion("1", 2)])
         await deals.write(DEALS, [deletion("1", 8), deletion("1", 5)])
