@@ -9,18 +9,23 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench import pipeline
+from bench import bus, limits, memory, pipeline, requests, warehouse
 from bench.report import Figure, Options, print_figures, write_figures
 
-MEASURES: dict[str, Callable[[Options], Awaitable[list[Figure]]]] = {
+MEASURES: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
+    "requests": requests.measure,
+    "limits": limits.measure,
     "pipeline": pipeline.measure,
+    "memory": memory.measure,
+    "bus": bus.measure,
+    "warehouse": warehouse.measure,
 }
 
 

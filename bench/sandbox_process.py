@@ -26,7 +26,7 @@ class _Ready(msgspec.Struct):
 async def running_sandbox(
     *, bulk: Mapping[str, int] | None = None, limits: str = "none", latency: float = 0.0
 ) -> AsyncIterator[Connection]:
-    """Where it answers, and with which token, until the body ends; `limits` as its command line takes them."""
+    """Where it answers and with which token, until the body ends; `limits` as on its command line."""
     arguments = [f"--bulk={table}={count}" for table, count in (bulk or {}).items()]
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -22,8 +22,8 @@ class WriterLimits:
     letters. When more than half of the last `brake_window` messages went there the writer halts.
     """
 
-    rows: int = 5_000
-    bytes: int = 8 << 20
+    rows: int = 2_500
+    bytes: int = 4 << 20
     linger_seconds: float = 0.25
     attempts: int = 5
     retry_seconds: float = 5.0

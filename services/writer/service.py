@@ -14,7 +14,7 @@ from services.writer.pending import Pending
 from shared.errors import IngestError, OwnerError, RecordError
 
 _IDLE_SECONDS = 0.5
-_MOST_MESSAGES = 25  # of up to 200 records each: a pull overshoots the row limit by that much at the most
+_MOST_MESSAGES = 10  # of up to 200 records each: a pull overshoots the row limit by that much at the most
 _COMPRESSION = 8  # how much smaller a page's message is than its JSON, about
 
 
