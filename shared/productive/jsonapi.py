@@ -24,22 +24,29 @@ def parse(body: bytes) -> Any:
     One bad string must not cost a page: bytes that are not UTF-8, lone surrogates and control
     characters, which strict parsers refuse, are read too. What has no character is written out (`\\ud800`,
     and `\\udcff` for the byte FF), so that nothing is lost and every string in the result can be encoded
-    again. NaN and Infinity become their names.
+    again. NaN, Infinity and numbers that nothing can hold become their texts.
     Raises `UnreadableError`.
     """
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
         return _parse_leniently(body)
 
 
 def _parse_leniently(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig", errors="surrogateescape")
-        value = json.loads(text, strict=False, parse_float=Decimal, parse_int=_integer, parse_constant=str)
+        value = json.loads(text, strict=False, parse_float=_decimal, parse_int=_integer, parse_constant=str)
         return _written_out(value)
     except (ValueError, RecursionError):
         raise UnreadableError(f"{len(body):,} bytes that are not one JSON document") from None
+
+
+def _decimal(digits: str) -> Decimal | str:
+    try:
+        return Decimal(digits)
+    except ArithmeticError:  # an exponent of more than 18 digits, which no number type here takes
+        return digits
 
 
 def _integer(digits: str) -> int | Decimal:

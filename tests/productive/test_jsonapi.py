@@ -36,6 +36,10 @@ def test_no_digit_is_lost() -> None:
         (b'{"bad": "a\tb"}', {"bad": "a\tb"}),
         (b'\xef\xbb\xbf{"data": []}', {"data": []}),
         (b'{"bad": NaN, "worse": -Infinity}', {"bad": "NaN", "worse": "-Infinity"}),
+        (
+            b'{"bad": 1e9999999999999999999, "fine": 0.10}',
+            {"bad": "1e9999999999999999999", "fine": Decimal("0.10")},
+        ),
         (b'{"bad": "\\ud83d\\ude00 \\ud800"}', {"bad": "\U0001f600 \\ud800"}),
     ],
 )
