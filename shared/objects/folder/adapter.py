@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from shared.clock import MICROSECONDS, Clock
 from shared.errors import ConfigError, StorageError
-from shared.files import TEMPORARY_PREFIX, locked, make_folder, staged, sync_folder
+from shared.files import TEMPORARY_PREFIX, locked, make_folder, staged, storage_error, sync_folder
 from shared.objects.folder.failures import folder_error
 from shared.objects.port import Generation, StoredObject, check_name
 
@@ -91,7 +91,11 @@ class FolderObjects:
             raise folder_error(self._root, error) from error
 
     def _open(self) -> None:
-        make_folder(self._root)
+        try:
+            make_folder(self._root)
+        except OSError as error:
+            # No object is concerned yet, so that the plain meaning of the error is the right one.
+            raise storage_error("the objects", self._root, error) from error
         oldest = self._clock.now_us() / MICROSECONDS - _LEFT_BEHIND_SECONDS
         for folder, _, files in os.walk(self._root, onerror=_tell):
             for file in files:
