@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ for command in COMMANDS:
 
 def main() -> None:
     """The console script's entry."""
+    _open_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -51,8 +53,22 @@ def run(arguments: Sequence[str]) -> int:
     except IngestError as error:
         print_error(error.message, error.advice)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; there is nobody left to tell.
-        sys.stderr.close()
-        return ExitCode.OK
+    except OSError as error:
+        # What is left after the stores have dealt with their own: a result that cannot be printed, mostly.
+        print_error(f"the operating system refused: {error.strerror or error}")
+        return ExitCode.STORAGE
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _open_standard_streams() -> None:
+    """Send nowhere what goes to a stream that we were started without.
+
+    Else the next file that is opened, a database say, would get the number of the missing stream.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # always gets the lowest number that is free, which is this
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 import click
 import msgspec
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
+
+
+class Console(RichConsole):
+    """A console that falls silent when its reader has gone away; the work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich, which otherwise ends the process in the middle of what it does."""
+        self.quiet = True
+        _silence(self.file)
 
 
 class Output:
@@ -43,7 +53,7 @@ class Output:
             return
         if not self.console.is_terminal:
             for row in (columns, *rows):
-                click.echo("\t".join(_plain(cell) for cell in row))
+                _echo("\t".join(_plain(cell) for cell in row))
             return
         table = Table(
             title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False
@@ -58,7 +68,7 @@ class Output:
     def result(self, value: Any) -> None:
         """The command's result as JSON, only with `--json`."""
         if self.as_json:
-            click.echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
+            _echo(json.dumps(msgspec.to_builtins(value), indent=2, ensure_ascii=False))
 
 
 def print_error(message: str, advice: str = "") -> None:
@@ -70,6 +80,20 @@ def print_error(message: str, advice: str = "") -> None:
     console.print(Text.assemble(("error: ", "bold red"), message))
     if advice:
         console.print(Text(f"  {advice}"))
+
+
+def _echo(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _silence(sys.stdout)
+
+
+def _silence(stream: IO[str]) -> None:
+    """Let what is still written to a closed pipe go nowhere, so that not even the last flush fails."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _pretty(cell: Any) -> str:
