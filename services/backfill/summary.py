@@ -33,6 +33,11 @@ class CrawlSummary(msgspec.Struct, frozen=True, kw_only=True):
     records: int
     tables: dict[str, TableSummary]
 
+    @property
+    def readable(self) -> bool:
+        """Whether any table could be read: if none could, the address or the token is the wrong one."""
+        return any(table.status is not Status.UNAVAILABLE for table in self.tables.values())
+
 
 def summarize(outcome: CrawlOutcome, requests: int) -> CrawlSummary:
     """The summary of an outcome."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -12,11 +13,13 @@ from services.cli.world import World
 from services.writer.environment import WriterObserver
 from services.writer.service import Writer
 from shared.bus.sqlite.adapter import SqliteBus
-from shared.errors import BusyError, IngestError
-from shared.objects.lease import hold_lease
+from shared.errors import BusyError, IngestError, StorageError
+from shared.objects.lease import hold_lease, is_held
 from shared.warehouse import DuckdbWarehouse, open_warehouse
 
 Result = TypeVar("Result")
+
+log = logging.getLogger(__name__)
 
 WRITER_LEASE = "writer.lease"
 _SNAPSHOT_SECONDS = 5.0
@@ -48,17 +51,17 @@ async def write_while(
 ) -> Result:
     """Do `work`, which publishes, and write what it publishes until nothing is left.
 
-    Where another process already writes, wait for that one instead. Whatever was published before `work`
+    Where another process already writes, leave it to that one and wait. Whatever was published before `work`
     failed is written as well.
     """
     async with contextlib.AsyncExitStack() as stack:
         try:
             writer, warehouse = await stack.enter_async_context(embedded_writer(world, observer))
         except BusyError:
-            if not await writer_is_running(world):
+            if not await is_held(world.objects, WRITER_LEASE):
                 raise
             result = await work()
-            await _wait_for_other_writer(world)
+            await _see_written(world, observer)
             return result
         return await _alongside(writer, warehouse, work)
 
@@ -74,6 +77,7 @@ async def _alongside(
 
     writing = asyncio.create_task(writer.run())
     working = asyncio.ensure_future(work_then_drain())
+    copying = asyncio.create_task(keep_snapshot(warehouse))
     try:
         await asyncio.wait([writing, working], return_when=asyncio.FIRST_COMPLETED)
         if writing.done() and not working.done():
@@ -82,35 +86,37 @@ async def _alongside(
         writing.result()
         result = working.result()
     finally:
-        for task in (working, writing):
+        for task in (working, writing, copying):
             if not task.done():
                 task.cancel()
-        await asyncio.gather(working, writing, return_exceptions=True)
+        await asyncio.gather(working, writing, copying, return_exceptions=True)
     await warehouse.refresh_snapshot(force=True)
     return result
 
 
 async def keep_snapshot(warehouse: DuckdbWarehouse) -> None:
-    """Keep the read-only copy fresh, until cancelled; how often it is really made is the adapter's matter."""
-    await warehouse.refresh_snapshot(force=True)
+    """Keep the read-only copy fresh, until cancelled; how often it is really made is the adapter's matter.
+
+    A copy that cannot be made is tried again later: what it is a copy of is safe.
+    """
     while True:
+        try:
+            await warehouse.refresh_snapshot(force=not warehouse.snapshot_path.exists())
+        except StorageError as error:
+            log.warning("%s", error)
         await asyncio.sleep(_SNAPSHOT_SECONDS)
-        await warehouse.refresh_snapshot()
 
 
-async def writer_is_running(world: World) -> bool:
-    """Whether another living process holds the writer's lease."""
-    try:
-        async with hold_lease(world.objects, WRITER_LEASE, world.clock, what="a writer of this warehouse"):
-            return False
-    except BusyError:
-        return True
+async def _see_written(world: World, observer: WriterObserver) -> None:
+    """Return when the bus is empty: the running writer sees to that, and we do if it ends before.
 
-
-async def _wait_for_other_writer(world: World) -> None:
-    """Return when the bus is empty; give up when nothing has moved for a while."""
+    Gives up when nothing has moved for a while.
+    """
     least, waited = None, 0.0
     while (backlog := await world.bus.backlog()).messages:
+        if not await is_held(world.objects, WRITER_LEASE):
+            with contextlib.suppress(BusyError):
+                await _write_what_waits(world, observer)
         if least is None or backlog.messages < least:
             least, waited = backlog.messages, 0.0
         if waited >= _PATIENCE_SECONDS:
@@ -120,3 +126,10 @@ async def _wait_for_other_writer(world: World) -> None:
             )
         await asyncio.sleep(_WATCH_SECONDS)
         waited += _WATCH_SECONDS
+
+
+async def _write_what_waits(world: World, observer: WriterObserver) -> None:
+    async with embedded_writer(world, observer) as (writer, warehouse):
+        writer.drain()
+        await writer.run()
+        await warehouse.refresh_snapshot(force=True)

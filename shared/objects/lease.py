@@ -103,6 +103,12 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
                 await objects.compare_and_set(name, b"", generation)
 
 
+async def is_held(objects: Objects, name: str) -> bool:
+    """Whether somebody holds the lease, as far as can be seen from here; nothing is changed by looking."""
+    stored = await objects.read(name)
+    return stored is not None and bool(stored.data) and not _is_gone(stored)
+
+
 async def _acquire(objects: Objects, name: str, holder: Holder, clock: Clock, what: str) -> Generation:
     data = msgspec.json.encode(holder)
     while True:

@@ -43,7 +43,7 @@ async def backfill(invocation: Invocation, names: Sequence[str], fresh: bool) ->
     else:
         print_summary(output, summary, {}, settings.bus_url)
     output.result({**msgspec.to_builtins(summary), "written": totals.applied, "refused": totals.refused})
-    return ExitCode.OK if summary.complete else ExitCode.INCOMPLETE
+    return ExitCode.OK if summary.complete and summary.readable else ExitCode.INCOMPLETE
 
 
 async def crawl_and_write(

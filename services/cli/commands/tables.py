@@ -35,7 +35,7 @@ def list_tables(invocation: Invocation, everything: bool) -> None:
     ]
     columns = ("table", "selected", "columns", "how it is synced")
     invocation.output.table(columns, rows)
-    invocation.output.result([dict(zip(columns, row, strict=True)) for row in rows])
+    invocation.output.result({"tables": [dict(zip(columns, row, strict=True)) for row in rows]})
 
 
 @tables.command("show", epilog="Example: productive-ingest tables show time_entries")

@@ -30,6 +30,8 @@ async def verify(invocation: Invocation, names: Sequence[str], sample: int, seed
     Ends with exit code 1 when anything differs, and says which ids.
     """
     settings, output = invocation.settings, invocation.output
+    for name in names:
+        load_catalog().table(name)
     async with (
         open_world(settings) as world,
         open_client(settings) as client,

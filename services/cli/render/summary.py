@@ -27,6 +27,10 @@ def print_summary(output: Output, summary: CrawlSummary, written: Mapping[str, i
         + (", resumed from an earlier run" if summary.resumed else ""),
         style="bold",
     )
+    if not summary.readable:
+        output.say(
+            "No table could be read: check the API's address and what the token may see.", style="bold"
+        )
     if not summary.complete:
         output.say("Not complete: run the same command again, it goes on where this one ended.", style="bold")
 
