@@ -38,6 +38,12 @@ class Ended:
         """The one JSON value on standard output; fails when there is anything else."""
         return json.loads(self.stdout)
 
+    def checked(self) -> Ended:
+        """Itself, after looking for what no command may ever print: the token, and colours off a terminal."""
+        assert TOKEN not in self.stdout + self.stderr
+        assert "\x1b" not in self.stdout + self.stderr
+        return self
+
     def ok(self) -> Ended:
         """Itself, after making sure that it went well."""
         assert self.code == 0, f"exit code {self.code}\n{self.stdout}\n{self.stderr}"
@@ -113,7 +119,7 @@ class Home:
             timeout=patience,
             check=False,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return Ended(done.returncode, done.stdout, done.stderr).checked()
 
     def start(self, *arguments: str, module: str = "services.cli") -> Started:
         """Start a command; use it in a `with`."""
@@ -159,7 +165,7 @@ class Started:
     def end(self, patience: float = PATIENCE) -> Ended:
         """Wait for its end."""
         stdout, stderr = self.process.communicate(timeout=patience)
-        return Ended(self.process.returncode, stdout, stderr)
+        return Ended(self.process.returncode, stdout or "", stderr or "").checked()
 
     def line(self, beginning: str) -> str:
         """Read standard error up to a line that begins so."""

@@ -101,6 +101,7 @@ class Productive:
 
     - `trouble` may give an answer of its own.
     - `pace`: seconds that every answer takes.
+    - `gate`: answers from the `gated`-th request on wait until it is set.
     - `limit`: requests and seconds, as the API limits them; None for no limit.
     """
 
@@ -112,6 +113,8 @@ class Productive:
         self.organization = ORGANIZATION
         self.compress = False
         self.pace = 0.0
+        self.gated: int | None = None
+        self.gate = threading.Event()
         self.limit: tuple[int, float] | None = None
         self.unknown_are_missing = False
         self._recent: deque[float] = deque()
@@ -170,6 +173,8 @@ class Productive:
             number = self._count
             self._arrival.notify_all()
         time.sleep(self.pace)
+        if self.gated is not None and number >= self.gated:
+            self.gate.wait(60)
         try:
             reply = self.trouble(number, path) or self._limited() or self._list(path, query, headers)
         except RefusedError as refused:

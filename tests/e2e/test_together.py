@@ -33,6 +33,46 @@ def test_a_backfill_beside_a_writer_publishes_and_waits_until_that_has_written(
         assert_same(path, productive.tables[path].resources, home.rows(path))
 
 
+def test_a_backfill_writes_itself_what_a_writer_leaves_when_it_ends(
+    home: Home, productive: Productive
+) -> None:
+    fill(home, productive)
+    productive.pace = 0.2
+    with home.start("writer") as writer:
+        writer.line("writing to ")
+        with home.start("backfill") as backfill:
+            assert productive.wait_for(2)
+            writer.send(signal.SIGTERM)
+            assert writer.end().code == 0
+            backfill.end().ok()
+    for path in ("tasks", "people"):
+        assert_same(path, productive.tables[path].resources, home.rows(path))
+
+
+def test_status_can_be_asked_during_the_first_crawl(home: Home, productive: Productive) -> None:
+    fill(home, productive)
+    productive.gated = 3
+    with home.start("backfill") as backfill:
+        assert productive.wait_for(3)
+        shown = home.run("status", "--json").ok().json
+        assert shown["run"]["finished_us"] is None
+        crawls = [table["last_crawl"] for table in shown["tables"].values()]
+        assert any(crawl is not None and crawl["status"] == "running" for crawl in crawls)
+        productive.gate.set()
+        backfill.end().ok()
+
+
+def test_a_dead_holder_of_everything_is_taken_over_at_once(home: Home, productive: Productive) -> None:
+    fill(home, productive)
+    productive.gated = 3
+    with home.start("backfill") as backfill:
+        assert productive.wait_for(3)
+        backfill.process.kill()
+    productive.gate.set()
+    home.run("backfill").ok()
+    assert_same("tasks", productive.tables["tasks"].resources, home.rows("tasks"))
+
+
 def test_while_a_writer_runs_its_copy_is_read(home: Home, productive: Productive) -> None:
     fill(home, productive)
     home.run("backfill").ok()
