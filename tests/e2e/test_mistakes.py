@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e import agency
 from tests.e2e.expected import assert_same
-from tests.e2e.harness import Home
+from tests.e2e.harness import Home, rows_of
 from tests.e2e.server import TOKEN, Productive, Reply
 
 
@@ -197,6 +197,20 @@ def test_a_full_disk_stops_everything_and_the_same_command_completes_once_there_
         home.run("backfill").ok()
         for path in ("tasks", "time_entries", "deals"):
             assert_same(path, productive.tables[path].resources, home.rows(path))
+
+
+def test_a_disk_without_room_for_a_new_database_leaves_nothing_that_is_none(
+    home: Home, productive: Productive
+) -> None:
+    productive.fill("tasks", agency.tasks(10))
+    home.only("tasks")
+    small = home.folder / "small"
+    home.variables["WAREHOUSE_URL"] = f"duckdb://{small}/productive.duckdb"
+    with small_disk(small, "size=4k"):
+        assert "room" in home.run("backfill").refused(5)
+        subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
+        home.run("backfill").ok()
+        assert_same("tasks", productive.tables["tasks"].resources, rows_of(small / "productive.duckdb", "tasks"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

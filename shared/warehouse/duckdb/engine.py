@@ -14,6 +14,7 @@ from typing import TypeVar
 import duckdb
 
 from shared.errors import StorageError
+from shared.files import storage_error, sync_folder
 from shared.warehouse.duckdb import sql
 from shared.warehouse.duckdb.execute import execute
 from shared.warehouse.duckdb.failures import breaks_connection, busy, translated
@@ -122,12 +123,11 @@ class Engine:
             self._make_folder()
         with translated(self.path):
             # The file is attached and not opened, because only ATTACH takes options of storage.
+            if not self.read_only and not self.path.exists():
+                self._make_file()
             connection = duckdb.connect(config=self._config())
             try:
-                execute(
-                    connection,
-                    sql.attach(self.path, read_only=self.read_only, new=not self.path.exists()),
-                )
+                execute(connection, sql.attach(self.path, read_only=self.read_only))
                 execute(connection, sql.USE)
                 for statement in sql.CONFINE:
                     execute(connection, statement)
@@ -137,6 +137,25 @@ class Engine:
                 raise
         self._connection = connection
         return connection
+
+    def _make_file(self) -> None:
+        """Give the file its name only once it is a database.
+
+        A process that is killed while DuckDB writes the first blocks, or a disk that is full by then,
+        leaves a file that DuckDB would never open again.
+        """
+        unfinished = self.path.with_name(f"{self.path.name}.new")
+        try:
+            unfinished.unlink(missing_ok=True)
+            with duckdb.connect(config=self._config()) as connection:
+                execute(connection, sql.attach(unfinished, read_only=False, new=True))
+            unfinished.replace(self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise storage_error("the warehouse", self.path, error) from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
         try:

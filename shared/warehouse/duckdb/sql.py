@@ -78,7 +78,7 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def attach(path: Path, *, read_only: bool, new: bool) -> str:
+def attach(path: Path, *, read_only: bool, new: bool = False) -> str:
     """Open the file, or create it, under the name that `USE` uses.
 
     A new file gets a storage version that DuckDB 1.4 and later read (2.0.0 by itself writes one, 999, that
@@ -88,7 +88,7 @@ def attach(path: Path, *, read_only: bool, new: bool) -> str:
     """
     # Without a type DuckDB looks into the file, and wants an extension for one of SQLite.
     options = ["TYPE duckdb", "READ_ONLY" if read_only else f"ROW_GROUP_SIZE {ROW_GROUP}"]
-    if new and not read_only:
+    if new:
         options.append("STORAGE_VERSION 'v1.4.0'")
     return f"ATTACH {_literal(str(path))} AS warehouse ({', '.join(options)})"
 
