@@ -57,7 +57,10 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One crawl of an organization, over all its attempts; finished when every table has an end."""
+    """One crawl of an organization, over all its attempts; finished when every table has an end.
+
+    It is also finished when an attempt got no further with the tables that failed before.
+    """
 
     id: str
     organization_id: str

@@ -37,34 +37,39 @@ class CrawlOutcome:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to be resumed."""
-        return self.run.finished_us is not None
+        """Whether no table failed."""
+        return all(table.status is not Status.FAILED for table in self.tables)
 
 
-async def crawl(env: BackfillEnvironment, *, fresh: bool = False) -> CrawlOutcome:
+async def crawl(env: BackfillEnvironment, *, fresh: bool = False, partial: bool = False) -> CrawlOutcome:
     """Crawl all tables; `fresh` starts a new run even where an unfinished one could be resumed.
 
-    A table that fails by itself is left for the next run to resume. Raises `OwnerError` when a person has
-    to act, `UnreachableError` when Productive does not answer at all.
+    `partial`: these are not all the tables that are usually crawled, so that an unfinished crawl of all
+    is left to be resumed. A table that fails by itself is left for the next attempt, which takes up the
+    same run; an attempt that gets no further ends it, because the tables that were read meanwhile are not
+    to grow old for the sake of one that cannot be read. Raises `OwnerError` when a person has to act,
+    `UnreachableError` when Productive does not answer at all.
     """
     started = env.clock.monotonic()
     what = "a crawl of this organization"
     async with hold_lease(env.objects, env.checkpoints.lease_name, env.clock, what=what):
-        run, resumed = await _start(env, fresh=fresh)
-        tables = await _Crawl(env, run).tables()
-        if all(table.status is not Status.FAILED for table in tables):
+        run, resumed = await _start(env, fresh=fresh, partial=partial)
+        attempt = _Crawl(env, run)
+        tables = await attempt.tables()
+        ended = all(table.status is not Status.FAILED for table in tables) or not attempt.moved(tables)
+        if ended and set(run.tables) <= set(env.tables):
             run = msgspec.structs.replace(run, finished_us=env.clock.now_us())
             await env.checkpoints.save_run(run)
     return CrawlOutcome(run, resumed, tables, env.clock.monotonic() - started)
 
 
-async def _start(env: BackfillEnvironment, *, fresh: bool) -> tuple[Run, bool]:
+async def _start(env: BackfillEnvironment, *, fresh: bool, partial: bool) -> tuple[Run, bool]:
     now_us = env.clock.now_us()
     last = await env.checkpoints.run()
     names = list(env.tables)
     young = last is not None and now_us - last.started_us < RESUMABLE_SECONDS * MICROSECONDS
     if last is not None and last.finished_us is None and young and not fresh:
-        run, resumed = msgspec.structs.replace(last, tables=names), True
+        run, resumed = (last if partial else msgspec.structs.replace(last, tables=names)), True
     else:
         run, resumed = _new_run(env, names, now_us), False
     await env.checkpoints.save_run(run)
@@ -91,6 +96,7 @@ class _Crawl:
         self._succeeded = 0
         self._failed = 0
         self._answered = asyncio.Event()
+        self._before: dict[str, TableCheckpoint] = {}
 
     async def tables(self) -> list[TableCheckpoint]:
         """All tables' last checkpoints, in the order of the selection."""
@@ -105,11 +111,23 @@ class _Crawl:
             raise worst(errors) from None
         return [tasks[name].result() for name in self._env.tables]
 
+    def moved(self, tables: Sequence[TableCheckpoint]) -> bool:
+        """Whether any table got further than it was before this attempt."""
+        pages = {name: checkpoint.pages for name, checkpoint in self._before.items()}
+        ended = {name for name, checkpoint in self._before.items() if checkpoint.finished_us is not None}
+        return any(
+            table.pages > pages.get(table.table, 0)
+            or (table.finished_us is not None and table.table not in ended)
+            for table in tables
+        )
+
     async def _largest_first(self) -> list[SelectedTable]:
         """The longest walk decides when the crawl ends, so it begins first; known from the last run."""
         sizes = {}
         for name in self._env.tables:
             checkpoint = await self._env.checkpoints.table(name)
+            if checkpoint and checkpoint.run_id == self._run.id:
+                self._before[name] = checkpoint
             sizes[name] = checkpoint.expected or checkpoint.records if checkpoint else 0
         return sorted(self._env.tables.values(), key=lambda table: -sizes[table.name])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -36,9 +36,10 @@ class Agency:
     world: World
     client: ProductiveClient
 
-    async def crawl(self, **options: Any) -> CrawlOutcome:
-        """A crawl whose records are written as well."""
-        env = self.world.backfill(self.client, Silent())
+    async def crawl(self, *, tables: Sequence[str] | None = None, **options: Any) -> CrawlOutcome:
+        """A crawl, of all tables if none are named, whose records are written as well."""
+        chosen = {name: self.world.tables[name] for name in tables or self.world.tables}
+        env = self.world.backfill(self.client, Silent(), chosen)
         return await write_while(self.world, WriterTotals(), lambda: crawl(env, **options))
 
     async def differences(self) -> list[str]:

@@ -113,6 +113,30 @@ async def test_a_table_that_fails_is_resumed_by_the_next_run_and_the_others_are_
     assert await small.differences() == []
 
 
+async def test_a_table_that_fails_again_does_not_keep_the_others_from_being_read_anew(small: Agency) -> None:
+    small.sandbox.faults.errors_5xx = {"comments": 1_000}
+    outcomes = [await small.crawl() for _ in range(3)]
+    assert [outcome.complete for outcome in outcomes] == [False, False, False]
+    assert [outcome.resumed for outcome in outcomes] == [False, True, False]
+    small.sandbox.faults.errors_5xx = {}
+    assert (await small.crawl()).complete
+    assert await small.differences() == []
+
+
+async def test_reading_one_table_leaves_an_unfinished_crawl_of_all_to_be_resumed(small: Agency) -> None:
+    small.sandbox.faults.errors_5xx = {"comments": 100}
+    first = await small.crawl()
+    small.sandbox.faults.errors_5xx = {}
+    people = await small.crawl(tables=["people"], partial=True)
+    assert people.complete
+    assert [table.table for table in people.tables] == ["people"]
+    before = len(small.sandbox.requests)
+    last = await small.crawl()
+    assert last.run.id == first.run.id
+    assert last.run.finished_us is not None
+    assert {request.table for request in list(small.sandbox.requests)[before:]} == {"comments"}
+
+
 async def test_links_that_lead_nowhere_fail_their_table_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ async def crawl_and_write(
         env = world.backfill(client, progress, tables)
 
         async def work() -> CrawlOutcome:
-            return await crawl(env, fresh=fresh)
+            return await crawl(env, fresh=fresh, partial=bool(names))
 
         if world.embedded:
             everything = dataclasses.replace(world, tables={**world.tables, **tables})
