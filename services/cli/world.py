@@ -47,6 +47,17 @@ class World:
             and scheme_of(self.settings.warehouse_url) == "duckdb"
         )
 
+    async def refuse_other_organizations(self) -> None:
+        """`ConfigError` when the stores hold another organization, whose rows would be mixed with ours."""
+        ours = organization_id(self.settings)
+        others = {name.split("/")[1] for name in await self.objects.list("organizations/")} - {ours}
+        if others:
+            raise ConfigError(
+                f"these stores hold the organization {others.pop()}, and {ours} is to be read",
+                advice=f"Give {ours} a folder of its own with --data-dir, or delete {self.settings.data_dir} "
+                "to begin anew.",
+            )
+
     @property
     def checkpoints(self) -> CheckpointStore:
         """The crawl state of the organization in the settings."""

@@ -55,6 +55,7 @@ async def crawl_and_write(
     fresh: bool = False,
 ) -> tuple[CrawlSummary, WriterTotals]:
     """One crawl with its progress shown, written as well where the stores are embedded."""
+    await world.refuse_other_organizations()
     tables = _chosen(world, names)
     totals = WriterTotals()
     with show_progress(invocation.output, len(tables), client.budget_left) as progress:

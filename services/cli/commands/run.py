@@ -40,6 +40,7 @@ async def run(invocation: Invocation, minutes: float) -> None:
                 "`run` needs the embedded stores (sqlite: and duckdb:)",
                 advice="Run `backfill` and `writer` as processes of their own instead.",
             )
+        await world.refuse_other_organizations()
         async with embedded_writer(world, totals) as (service, warehouse):
             stop_on_signals(service)
             others = [
