@@ -210,7 +210,8 @@ def test_a_disk_without_room_for_a_new_database_leaves_nothing_that_is_none(
         assert "room" in home.run("backfill").refused(5)
         subprocess.run(["mount", "-o", "remount,size=400m", str(small)], check=True)
         home.run("backfill").ok()
-        assert_same("tasks", productive.tables["tasks"].resources, rows_of(small / "productive.duckdb", "tasks"))
+        rows = rows_of(small / "productive.duckdb", "tasks")
+        assert_same("tasks", productive.tables["tasks"].resources, rows)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
