@@ -20,6 +20,7 @@ from shared.catalog.model import ColumnType
 from shared.catalog.selection import SelectedTable
 from shared.errors import IngestError, OwnerError, ProtocolError
 from shared.productive import Learned, ListQuery, Page, ProductiveClient, Unavailable, read_page, walk
+from shared.productive.jsonapi import identifier
 from shared.record import Drift, Normalizer, OwnColumn, Record, Value
 from shared.warehouse.port import OWN_COLUMNS, TableSchema, Warehouse
 
@@ -168,7 +169,7 @@ class _TableVerification:
         async for step in walk(self._env.client, query, learned=self._learned):
             if isinstance(step, Unavailable):
                 raise ProtocolError(f"{self._selected.name}: {step.reason}")
-            there |= {str(resource.get("id")) for resource in step.resources}
+            there.update(id_ for resource in step.resources if (id_ := identifier(resource)) is not None)
         extra = []
         async for chunk in self._env.warehouse.ids(self._selected.name):
             extra += [id_ for id_ in chunk if id_ not in there]

@@ -18,12 +18,13 @@ Resource = dict[str, Any]
 class Page:
     """A list, or one page of it.
 
+    `resources` are the list's items as they came, each meant to be a `Resource`.
     `next` is the link to the next page as it was printed. The counts are None where the answer gives
     none (cursor pagination gives no totals). `observed_us` is when the request started, in
     microseconds since 1970 UTC on Productive's clock: the state shown is at least as new.
     """
 
-    resources: list[Resource]
+    resources: list[Any]
     observed_us: int
     next: str | None = None
     total_count: int | None = None

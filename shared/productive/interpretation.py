@@ -73,7 +73,7 @@ def _document(document: Any, errors: tuple[ApiError, ...], *, observed_us: int, 
         return Found(data, observed_us)
     meta, links = _object(document.get("meta")), _object(document.get("links"))
     return Page(
-        resources=[item for item in data if isinstance(item, dict)] if isinstance(data, list) else [],
+        resources=data if isinstance(data, list) else [],
         observed_us=observed_us,
         next=_link(links.get("next")),
         total_count=integer(meta.get("total_count")),

@@ -131,9 +131,9 @@ def integer(value: Any) -> int | None:
     return number if number >= 0 else None
 
 
-def identifier(resource: dict[str, Any]) -> str | None:
+def identifier(resource: Any) -> str | None:
     """A resource's id as text, whether it came as a string or as a number; None when it has none."""
-    value = resource.get("id")
+    value = resource.get("id") if isinstance(resource, dict) else None
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         return None
     return str(value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
-from shared.productive.answers import NO_SUCH_LIST, Found, Gone, Page, Refused, Resource, Unavailable
+from shared.productive.answers import NO_SUCH_LIST, Found, Gone, Page, Refused, Unavailable
 from shared.productive.client import ProductiveClient
 from shared.productive.learned import Learned
 from shared.productive.links import NextPage, next_page
@@ -36,7 +37,7 @@ class WalkedPage:
       every attempt.
     """
 
-    resources: list[Resource]
+    resources: list[Any]
     observed_us: int
     next: Position | None
     learned: Learned

@@ -109,7 +109,6 @@ async def test_the_observation_is_told_on_productives_clock(api: Api) -> None:
         {"meta": {"total_count": 0}},
         {"data": [], "links": None, "meta": None},
         {"data": [], "links": {"next": None}, "meta": []},
-        {"data": ["what?", 3]},
     ],
 )
 async def test_a_list_that_is_empty_in_any_way_is_an_empty_page(api: Api, document: object) -> None:

@@ -43,10 +43,17 @@ def test_whatever_comes_is_a_value_or_one_of_two_errors(status: int, document: A
         return
     assert isinstance(answer, Page | Found | Gone | Refused | Unavailable)
     if isinstance(answer, Page):
-        assert all(isinstance(resource, dict) for resource in answer.resources)
+        assert not isinstance(document.get("data"), list) or answer.resources == document["data"]
         assert answer.total_count is None or answer.total_count >= 0
         assert answer.next is None or answer.next
         assert all(identifier(resource) != "" for resource in answer.resources)
+
+
+def test_items_of_a_list_that_are_no_records_are_handed_on_for_others_to_set_aside() -> None:
+    document = {"data": ["what?", 3, None, {"id": "1"}]}
+    answer = interpret(200, document, (), sent=(), observed_us=7, where="/deals", location=None)
+    assert isinstance(answer, Page)
+    assert answer.resources == document["data"]
 
 
 def test_counts_that_are_decimals_are_counts() -> None:
