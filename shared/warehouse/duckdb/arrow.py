@@ -23,6 +23,9 @@ from shared.warehouse.port import RefusedRow, Row, TableSchema
 _TIMESTAMP_RANGE = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 _DATE_RANGE = (-719_162, 2_932_896)
 
+# Arrow's own allocators keep what a batch took; the system's gives it back, so that memory stays flat.
+pa.set_memory_pool(pa.system_memory_pool())
+
 _UTC = pa.timestamp("us", tz="UTC")
 _STRINGS = pa.list_(pa.string())
 
