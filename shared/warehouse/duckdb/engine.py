@@ -31,14 +31,14 @@ class DuckdbSettings:
     """What DuckDB may use of the machine.
 
     - `threads` that a statement may run on.
-    - `memory_limit` in DuckDB's text for sizes (`128MiB`, `2GiB`); what does not fit is spilled to disk.
+    - `memory_limit` in DuckDB's text for sizes (`112MiB`, `2GiB`); what does not fit is spilled to disk.
       A checkpoint of a table of 130 columns needs most of 96 MiB (measured).
     - `checkpoint_bytes`: how large the log beside the file may grow before it is worked into the file.
     - `snapshot_seconds`: how old the read-only copy may at least become before it is replaced.
     """
 
-    threads: int = 2
-    memory_limit: str = "128MiB"
+    threads: int = 1
+    memory_limit: str = "112MiB"
     checkpoint_bytes: int = 16 * 1024 * 1024
     snapshot_seconds: float = 30.0
 
