@@ -77,6 +77,12 @@ SETTINGS: Final = (
     ),
     Setting("storage.bus_url", "text", "The bus; default: bus.sqlite in the data folder.", env="BUS_URL"),
     Setting(
+        "storage.intake_url",
+        "text",
+        "The bus of webhooks' deliveries; default: intake.sqlite in the data folder.",
+        env="INTAKE_URL",
+    ),
+    Setting(
         "storage.warehouse_url",
         "text",
         "The warehouse; default: productive.duckdb in the data folder.",
@@ -126,6 +132,45 @@ SETTINGS: Final = (
         default=0.25,
         most=60,
     ),
+    Setting(
+        "receiver.host",
+        "text",
+        "The address the receiver listens on; 0.0.0.0 for all of this machine's.",
+        env="HOST",
+        default="127.0.0.1",
+    ),
+    Setting(
+        "receiver.port",
+        "integer",
+        "The port the receiver listens on; 0 takes a free one.",
+        env="PORT",
+        default=8080,
+        most=65_535,
+    ),
+    Setting(
+        "receiver.tolerance_seconds",
+        "number",
+        "How far the time in a signature may be from now, in either direction.",
+        default=300.0,
+        least=1,
+        most=86_400,
+    ),
+    Setting(
+        "receiver.body_megabytes",
+        "number",
+        "How large a delivery may be.",
+        default=4.0,
+        least=0.01,
+        most=9,
+    ),
+    Setting(
+        "receiver.spool_megabytes",
+        "integer",
+        "How much may be kept in the objects while the bus does not take it.",
+        default=1_024,
+        least=1,
+        most=1_000_000,
+    ),
 )
 
 
@@ -140,6 +185,7 @@ class Settings:
     limit_scale: float
     data_dir: Path
     bus_url: str
+    intake_url: str
     warehouse_url: str
     objects_url: str
     secrets_url: str
@@ -147,6 +193,11 @@ class Settings:
     batch_rows: int
     batch_megabytes: int
     linger_seconds: float
+    host: str
+    port: int
+    tolerance_seconds: float
+    body_megabytes: float
+    spool_megabytes: int
 
 
 def settle(values: Mapping[str, Raw]) -> Settings:
@@ -171,6 +222,7 @@ def settle(values: Mapping[str, Raw]) -> Settings:
         limit_scale=number("productive.limit_scale"),
         data_dir=data_dir,
         bus_url=text("storage.bus_url", url_of("sqlite", data_dir / "bus.sqlite")),
+        intake_url=text("storage.intake_url", url_of("sqlite", data_dir / "intake.sqlite")),
         warehouse_url=text("storage.warehouse_url", url_of("duckdb", data_dir / "productive.duckdb")),
         objects_url=text("storage.objects_url", url_of("file", data_dir / "objects")),
         secrets_url=text("storage.secrets_url", url_of("file", data_dir / "secrets.json")),
@@ -184,6 +236,11 @@ def settle(values: Mapping[str, Raw]) -> Settings:
         batch_rows=int(number("writer.batch_rows")),
         batch_megabytes=int(number("writer.batch_megabytes")),
         linger_seconds=number("writer.linger_seconds"),
+        host=text("receiver.host"),
+        port=int(number("receiver.port")),
+        tolerance_seconds=number("receiver.tolerance_seconds"),
+        body_megabytes=number("receiver.body_megabytes"),
+        spool_megabytes=int(number("receiver.spool_megabytes")),
     )
 
 

@@ -1,0 +1,1 @@
+"""Productive's side of the webhooks: registered, watched, repaired, rotated, replayed."""
