@@ -35,6 +35,7 @@ class World:
     settings: Settings
     clock: Clock
     bus: Bus
+    intake: Bus
     objects: Objects
     codec: BatchCodec
     tables: Mapping[str, SelectedTable]
@@ -110,8 +111,10 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
         stack.push_async_callback(objects.close)
         bus = await open_bus(settings.bus_url, clock=clock)
         stack.push_async_callback(bus.close)
+        intake = await open_bus(settings.intake_url, clock=clock)
+        stack.push_async_callback(intake.close)
         codec = BatchCodec(objects, lambda: f"claims/{uuid4().hex}")
-        yield World(settings, clock, bus, objects, codec, tables)
+        yield World(settings, clock, bus, intake, objects, codec, tables)
 
 
 @asynccontextmanager

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 import msgspec
 
+from services.cli.letters import Letter, Letters
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.world import open_world
-from shared.bus import Bus, DeadLetter
+from shared.bus import DeadLetter
 from shared.clock import MICROSECONDS
 from shared.errors import ConfigError, RecordError
 from shared.record.codec import BatchCodec
-
-_PAGE = 100
 
 
 @click.group(epilog="Example: productive-ingest deadletters list")
@@ -31,16 +30,16 @@ def deadletters() -> None:
 async def list_letters(invocation: Invocation, limit: int) -> None:
     """The oldest dead letters first."""
     async with open_world(invocation.settings) as world:
-        letters = await world.bus.dead_letters(limit=limit)
-        total = (await world.bus.backlog()).dead_letters
+        letters = await Letters(world).first(limit)
+        total = await Letters(world).total()
     if not letters:
         invocation.output.say("No dead letters.")
     else:
-        rows = [(letter.id, _when(letter), _table(letter), letter.reason) for letter in letters]
-        invocation.output.table(("id", "since", "table", "reason"), rows)
+        rows = [(one.id, _when(one), _what(one), one.letter.reason) for one in letters]
+        invocation.output.table(("id", "since", "of", "reason"), rows)
         if total > len(letters):
             invocation.output.say(f"{total - len(letters):,} more; see --limit.")
-    invocation.output.result({"total": total, "dead_letters": [_plain(letter) for letter in letters]})
+    invocation.output.result({"total": total, "dead_letters": [_plain(one) for one in letters]})
 
 
 @deadletters.command("show", epilog="Example: productive-ingest deadletters show 7")
@@ -50,12 +49,12 @@ async def list_letters(invocation: Invocation, limit: int) -> None:
 async def show(invocation: Invocation, letter_id: str) -> None:
     """One dead letter with its content; it may hold personal data."""
     async with open_world(invocation.settings) as world:
-        letter = await _find(world.bus, letter_id)
-        content = await _content(world.codec, letter)
-    invocation.output.say(f"{letter.id}: {letter.reason}", style="bold")
-    invocation.output.say(f"since {_when(letter)}, after {letter.attempts} attempts")
+        found = await Letters(world).find(letter_id)
+        content = await _content(world.codec, found.letter)
+    invocation.output.say(f"{found.id}: {found.letter.reason}", style="bold")
+    invocation.output.say(f"since {_when(found)}, after {found.letter.attempts} attempts")
     invocation.output.say(content)
-    invocation.output.result({**_plain(letter), "content": content})
+    invocation.output.result({**_plain(found), "content": content})
 
 
 @deadletters.command("replay", epilog="Example: productive-ingest deadletters replay --all")
@@ -64,31 +63,18 @@ async def show(invocation: Invocation, letter_id: str) -> None:
 @common_options
 @run_async
 async def replay(invocation: Invocation, letter_ids: Sequence[str], everything: bool) -> None:
-    """Put dead letters back on the bus, for the writer to try again."""
+    """Put dead letters back where they came from, to be tried again."""
     if bool(letter_ids) == everything:
         raise ConfigError("which dead letters?", advice="Name their ids, or say --all.")
     async with open_world(invocation.settings) as world:
-        ids = [letter.id async for letter in _all(world.bus)] if everything else list(letter_ids)
-        count = await world.bus.replay(ids)
-    invocation.output.say(f"{count:,} back on the bus; the next `backfill`, `writer` or `run` writes them.")
-    invocation.output.result({"replayed": count})
-
-
-async def _all(bus: Bus) -> AsyncIterator[DeadLetter]:
-    after: str | None = None
-    while letters := await bus.dead_letters(limit=_PAGE, after=after):
-        for letter in letters:
-            yield letter
-        after = letters[-1].id
-
-
-async def _find(bus: Bus, letter_id: str) -> DeadLetter:
-    async for letter in _all(bus):
-        if letter.id == letter_id:
-            return letter
-    raise ConfigError(
-        f"there is no dead letter {letter_id!r}", advice="`productive-ingest deadletters list` shows them."
+        letters = Letters(world)
+        ids = [letter.id async for letter in letters.all()] if everything else list(letter_ids)
+        count = await letters.replay(ids)
+    invocation.output.say(
+        f"{count:,} back on the bus; `run` takes them, or the next `backfill` or `writer` for records and "
+        "`serve` for webhooks."
     )
+    invocation.output.result({"replayed": count})
 
 
 async def _content(codec: BatchCodec, letter: DeadLetter) -> str:
@@ -99,20 +85,23 @@ async def _content(codec: BatchCodec, letter: DeadLetter) -> str:
         return letter.message.body.decode("utf-8", "backslashreplace")
 
 
-def _plain(letter: DeadLetter) -> dict[str, Any]:
+def _plain(one: Letter) -> dict[str, Any]:
     return {
-        "id": letter.id,
-        "since": _when(letter),
-        "table": _table(letter),
-        "reason": letter.reason,
-        "attempts": letter.attempts,
-        "bytes": len(letter.message.body),
+        "id": one.id,
+        "since": _when(one),
+        "table": one.letter.message.attributes.get("table", ""),
+        "event_id": one.letter.message.attributes.get("event_id"),
+        "reason": one.letter.reason,
+        "attempts": one.letter.attempts,
+        "bytes": len(one.letter.message.body),
     }
 
 
-def _table(letter: DeadLetter) -> str:
-    return letter.message.attributes.get("table", "")
+def _what(one: Letter) -> str:
+    """The table of a record, or the webhook that a delivery came from."""
+    attributes = one.letter.message.attributes
+    return attributes.get("table") or (f"event {attributes['event_id']}" if "event_id" in attributes else "")
 
 
-def _when(letter: DeadLetter) -> str:
-    return datetime.fromtimestamp(letter.died_us / MICROSECONDS, UTC).isoformat(timespec="seconds")
+def _when(one: Letter) -> str:
+    return datetime.fromtimestamp(one.letter.died_us / MICROSECONDS, UTC).isoformat(timespec="seconds")
