@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 WRITER_LEASE = "writer.lease"
-_SNAPSHOT_SECONDS = 5.0
+_SNAPSHOT_SECONDS = 0.1
+_SNAPSHOT_RETRY_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
 _PATIENCE_SECONDS = 120.0
 
@@ -102,9 +103,11 @@ async def keep_snapshot(warehouse: DuckdbWarehouse) -> None:
     while True:
         try:
             await warehouse.refresh_snapshot(force=not warehouse.snapshot_path.exists())
+            pause = _SNAPSHOT_SECONDS
         except StorageError as error:
             log.warning("%s", error)
-        await asyncio.sleep(_SNAPSHOT_SECONDS)
+            pause = _SNAPSHOT_RETRY_SECONDS
+        await asyncio.sleep(pause)
 
 
 async def _see_written(world: World, observer: WriterObserver) -> None:

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 from services.cli.output import Output
+from shared.clock import SystemClock
 from shared.config import Settings
 from shared.errors import BusyError
 from shared.urls import path_of, url_of
-from shared.warehouse import DuckdbWarehouse, open_warehouse, snapshot_path_of
+from shared.warehouse import DuckdbWarehouse, ask_for_snapshot, open_warehouse, snapshot_path_of
+
+_PATIENCE_SECONDS = 5.0
 
 
 @asynccontextmanager
 async def open_for_reading(settings: Settings, output: Output) -> AsyncIterator[DuckdbWarehouse]:
-    """The warehouse, or while another process writes it the read-only copy which that process keeps."""
+    """The warehouse, or while another process writes it a fresh copy which that process makes for us."""
     try:
         warehouse = await open_warehouse(settings.warehouse_url, read_only=True)
     except BusyError:
         snapshot = snapshot_path_of(path_of(settings.warehouse_url))
+        fresh = await ask_for_snapshot(snapshot, SystemClock(), patience_seconds=_PATIENCE_SECONDS)
         if not snapshot.exists():
             raise
-        output.note(f"a writer has the warehouse; reading its copy {snapshot}", style="dim")
+        since = "of this moment" if fresh else f"of {_written(snapshot)}"
+        output.note(f"a writer has the warehouse; reading its copy {snapshot} {since}", style="dim")
         warehouse = await open_warehouse(url_of("duckdb", snapshot), read_only=True)
     try:
         yield warehouse
     finally:
         await warehouse.close()
+
+
+def _written(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(sep=" ", timespec="seconds")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from shared.clock import Clock, SystemClock
 from shared.urls import scheme_of, unknown_scheme
-from shared.warehouse.duckdb import DuckdbSettings, DuckdbWarehouse, QueryResult, connect, snapshot_path_of
+from shared.warehouse.duckdb import (
+    DuckdbSettings,
+    DuckdbWarehouse,
+    QueryResult,
+    ask_for_snapshot,
+    connect,
+    snapshot_path_of,
+)
 from shared.warehouse.port import (
     OWN_COLUMNS,
     RefusedRow,
@@ -50,6 +57,7 @@ __all__ = [
     "TableState",
     "Warehouse",
     "WriteOutcome",
+    "ask_for_snapshot",
     "open_warehouse",
     "snapshot_path_of",
 ]

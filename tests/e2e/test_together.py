@@ -84,6 +84,25 @@ def test_while_a_writer_runs_its_copy_is_read(home: Home, productive: Productive
         assert writer.end().code == 0
 
 
+def test_a_question_beside_a_running_writer_is_answered_as_of_this_moment(
+    home: Home, productive: Productive
+) -> None:
+    fill(home, productive)
+    home.run("backfill").ok()
+    with home.start("writer") as writer:
+        writer.line("writing to ")
+        for title in ("Renamed", "Renamed again"):
+            productive.tables["tasks"].resources[0]["attributes"]["title"] = title
+            home.run("backfill").ok()
+            asked = home.run("query", "--json", f"select count(*) from tasks where title = '{title}'").ok()
+            assert asked.json["rows"] == [[1]]
+    assert "cannot be run" in home.run("query", "select nonsense from tasks").refused(2)
+    assert "reads" in home.run("query", "delete from tasks").refused(2)
+    ended = home.run("query", "--limit", "3", "select id, closed, due_date from tasks order by id").ok()
+    assert len(ended.stdout.splitlines()) == 4
+    assert "only the first 3 rows" in ended.stderr
+
+
 def test_verify_names_what_differs_and_a_crawl_does_not_undo_what_nobody_changed(
     home: Home, productive: Productive
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import stat
@@ -10,9 +11,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from shared.clock import ManualClock
+from shared.clock import ManualClock, SystemClock
 from shared.errors import StorageError
-from shared.warehouse import DuckdbSettings, DuckdbWarehouse, open_warehouse, snapshot_path_of
+from shared.warehouse import (
+    DuckdbSettings,
+    DuckdbWarehouse,
+    ask_for_snapshot,
+    open_warehouse,
+    snapshot_path_of,
+)
 from shared.warehouse.duckdb.snapshot import copy_bytes
 from tests.contracts.warehouse import DEALS, everything, row
 from tests.warehouse.processes import answer, attempt_to_open, said, started
@@ -42,6 +49,10 @@ async def opened(url: str, clock: ManualClock) -> DuckdbWarehouse:
     warehouse = await open_warehouse(url, clock=clock, duckdb=DuckdbSettings(snapshot_seconds=30.0))
     await warehouse.ensure_table(DEALS)
     return warehouse
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def test_the_copy_lies_beside_the_file() -> None:
@@ -111,6 +122,36 @@ async def test_the_copy_is_replaced_only_after_a_change_and_an_interval(url: str
     await warehouse.write(DEALS, [row("1", 4)])
     assert await warehouse.refresh_snapshot(force=True), "force does not wait"
     await warehouse.close()
+
+
+async def test_whoever_asks_gets_a_copy_of_this_moment(url: str) -> None:
+    warehouse = await opened(url, ManualClock())
+    await warehouse.refresh_snapshot()
+    await warehouse.write(DEALS, [row("1", 1, name="a")])
+    assert not await warehouse.refresh_snapshot(), "too early by itself"
+    asking = asyncio.create_task(
+        ask_for_snapshot(warehouse.snapshot_path, SystemClock(), patience_seconds=60)
+    )
+    while not asking.done():
+        await warehouse.refresh_snapshot()
+        await asyncio.sleep(0)
+    assert await asking
+    assert answer(COUNT, str(warehouse.snapshot_path)).startswith("(1, 1)")
+    assert not any("wanted" in name for name in names_in(warehouse.path.parent))
+    await warehouse.close()
+
+
+async def test_whoever_asks_when_nobody_writes_is_told_so_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    assert not await ask_for_snapshot(tmp_path / "a.snapshot.duckdb", ManualClock(), patience_seconds=5)
+    assert not await ask_for_snapshot(tmp_path / "no" / "folder", ManualClock(), patience_seconds=5)
+    assert names_in(tmp_path) == []
+
+
+async def test_the_question_of_a_killed_process_is_cleared_away(warehouse: DuckdbWarehouse) -> None:
+    left = warehouse.snapshot_path.with_name(f"{warehouse.snapshot_path.name}.wanted-dead")
+    left.touch()
+    await warehouse.refresh_snapshot()
+    assert not left.exists()
 
 
 async def test_copies_take_a_twentieth_of_the_time_at_most(url: str) -> None:

@@ -7,6 +7,7 @@ it, whoever opens it afterwards sees the new one. The copy can be thrown away at
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 
@@ -14,6 +15,7 @@ import duckdb
 
 from shared.clock import Clock
 from shared.errors import StorageError
+from shared.warehouse.duckdb import requests
 from shared.warehouse.duckdb.engine import Engine
 from shared.warehouse.duckdb.execute import execute
 from shared.warehouse.duckdb.failures import disk_full, snapshot_path_of
@@ -28,8 +30,9 @@ _CANNOT_COPY_RANGES = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.
 class Snapshot:
     """Says when the copy is due, and makes it.
 
-    It is due when the warehouse has changed since the last one, `interval` seconds have passed, and so
-    has twenty times what the last one took: copies never take more than a twentieth of the time.
+    It is due when somebody asks for it (see `requests`), and by itself when the warehouse has changed since
+    the last one, `interval` seconds have passed, and so has twenty times what the last one took: copies that
+    nobody asked for never take more than a twentieth of the time.
     """
 
     def __init__(self, engine: Engine, clock: Clock, *, interval: float) -> None:
@@ -49,9 +52,11 @@ class Snapshot:
 
         `StorageError` when it cannot be written; the warehouse itself is then as good as before.
         """
-        if not self._stale or not (force or self._clock.monotonic() >= self._not_before):
-            return False
-        return await self._engine.run(self._refresh)
+        wanted = await asyncio.to_thread(requests.pending, self.path)
+        due = force or bool(wanted) or self._clock.monotonic() >= self._not_before
+        made = due and self._stale and await self._engine.run(self._refresh)
+        requests.granted(wanted)
+        return made
 
     def _refresh(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         started = self._clock.monotonic()
