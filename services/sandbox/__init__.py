@@ -10,6 +10,7 @@ from services.sandbox.organization import Change, Organization
 from services.sandbox.sandbox import Sandbox
 from services.sandbox.server import RequestLog
 from services.sandbox.settings import SandboxSettings
+from services.sandbox.webhooks.settings import WebhookSettings
 
 __all__ = [
     "Change",
@@ -19,5 +20,6 @@ __all__ = [
     "RequestLog",
     "Sandbox",
     "SandboxSettings",
+    "WebhookSettings",
     "Window",
 ]

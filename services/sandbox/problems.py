@@ -6,13 +6,17 @@ parties: a string for authentication and missing records, a number for limits an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 
 class Problem(Exception):  # noqa: N818 -- an answer of the API, not an error of ours
-    """An error answer. `printed` is the spelling of the status in the body, if not the number."""
+    """An error answer. `printed` is the spelling of the status in the body, if not the number.
+
+    `pointer` says which part of a body is meant.
+    """
 
     def __init__(
         self,
@@ -24,6 +28,7 @@ class Problem(Exception):  # noqa: N818 -- an answer of the API, not an error of
         printed: str | int | None = None,
         meta: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
+        pointer: str | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {detail or title}")
         self.status = status
@@ -33,10 +38,17 @@ class Problem(Exception):  # noqa: N818 -- an answer of the API, not an error of
         self._error["detail"] = detail or title
         if meta is not None:
             self._error["meta"] = meta
+        if pointer is not None:
+            self._error["source"] = {"pointer": pointer}
+        self._others: list[dict[str, Any]] = []
+
+    def add(self, other: Problem) -> None:
+        """Tell another problem in the same answer."""
+        self._others.append(other._error)
 
     def body(self) -> bytes:
         """The JSON:API error document."""
-        return msgspec.json.encode({"errors": [self._error]})
+        return msgspec.json.encode({"errors": [self._error, *self._others]})
 
 
 def invalid_token() -> Problem:
@@ -118,3 +130,31 @@ def unsupported_param(name: str, status: int) -> Problem:
 def keyset(code: str, detail: str) -> Problem:
     """One of the three refusals of cursor pagination."""
     return Problem(400, code, "Bad Request", detail)
+
+
+def invalid_body(wrong: Mapping[str, str]) -> Problem:
+    """A body that makes no sense: what is wrong by pointer, which has no leading slash, as measured."""
+    found = [
+        Problem(
+            422,
+            "invalid_attribute_value",
+            "Invalid Attribute",
+            detail,
+            printed="unprocessable_content",
+            pointer=pointer,
+        )
+        for pointer, detail in wrong.items()
+    ]
+    for other in found[1:]:
+        found[0].add(other)
+    return found[0]
+
+
+def webhooks_limit_exceeded() -> Problem:
+    """The organization's plan has no webhooks."""
+    return Problem(403, "webhooks_limit_exceeded", "Forbidden", "Webhooks limit exceeded", printed="403")
+
+
+def read_only_token() -> Problem:
+    """The token may read, not write."""
+    return Problem(403, "forbidden", "Forbidden", "This token can only read", printed="403")

@@ -14,6 +14,7 @@ from services.sandbox.render import Renderer
 from services.sandbox.schema import load_schema
 from services.sandbox.server import ROOT, RequestLog, Server
 from services.sandbox.settings import SandboxSettings
+from services.sandbox.webhooks.endpoint import WebhookEndpoint
 from services.sandbox.world import build
 from shared.clock import Clock, SystemClock
 
@@ -69,6 +70,7 @@ class Sandbox:
             organization_id=self.organization_id,
             schema=schema,
             lists=Lists(self.organization, renderer, self.faults, newest_first=self.settings.newest_first),
+            webhooks=WebhookEndpoint(self.organization, seed=self.settings.seed),
             faults=self.faults,
             clock=self._clock,
         )

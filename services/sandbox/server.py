@@ -19,11 +19,15 @@ from services.sandbox.problems import Problem
 from services.sandbox.query.params import parse
 from services.sandbox.schema import Resource, Schema
 from services.sandbox.settings import SandboxSettings
+from services.sandbox.webhooks.endpoint import WebhookEndpoint
 from shared.clock import MICROSECONDS, Clock
 
 ROOT = "/api/v2"
 CONTENT_TYPE = "application/vnd.api+json"
 _HTML = b"<!doctype html><html><body><h1>We'll be right back</h1></body></html>"
+_READS = frozenset({"GET", "HEAD"})
+# What can be written: by method, table, and whether the whole list is meant and not one record.
+_WRITES = frozenset({("POST", "webhooks", True), ("DELETE", "webhooks", False)})
 _ANYWHERE = frozenset({"organization_memberships"})
 
 
@@ -60,6 +64,7 @@ class Server:
         organization_id: str,
         schema: Schema,
         lists: Lists,
+        webhooks: WebhookEndpoint,
         faults: Faults,
         clock: Clock,
     ) -> None:
@@ -67,6 +72,7 @@ class Server:
         self._organization_id = organization_id
         self._schema = schema
         self._lists = lists
+        self._webhooks = webhooks
         self._faults = faults
         self._clock = clock
         self._gate = Gate(settings.limits, clock)
@@ -100,16 +106,20 @@ class Server:
         path = unquote(request.path)
         if not path.startswith(f"{ROOT}/"):
             raise problems.no_route(path)
-        if request.method not in ("GET", "HEAD"):
-            if request.method == "POST" and not request.content_type.startswith(CONTENT_TYPE):
-                raise problems.unsupported_media_type()
-            raise problems.no_route(path)
+        if request.method == "POST" and not request.content_type.startswith(CONTENT_TYPE):
+            raise problems.unsupported_media_type()
         name = path[len(ROOT) + 1 :].rstrip("/")
         head, _, tail = name.rpartition("/")
         resource, identifier = self._schema.by_path.get(name), None
         if resource is None:
             resource, identifier = self._schema.by_path.get(head), tail
         if resource is None or (resource.name == "boards" and self._faults.boards_missing):
+            raise problems.no_route(path)
+        if (
+            request.method,
+            resource.name,
+            identifier is None,
+        ) not in _WRITES and request.method not in _READS:
             raise problems.no_route(path)
         return Route(resource, identifier)
 
@@ -128,6 +138,8 @@ class Server:
         if (unavailable := faults.of(faults.unavailable, table)) is not None:
             status, code = unavailable
             raise Problem(status, code, code.replace("_", " ").capitalize(), printed=str(status))
+        if request.method not in _READS:
+            return await self._write(request, route)
         query = parse(request.rel_url.raw_query_string)
         if (name := faults.refused_param(table, [key for key, _ in query.pairs])) is not None:
             raise problems.unsupported_param(name, faults.status_code)
@@ -139,6 +151,19 @@ class Server:
             answer = self._lists.many(ListRequest(route.resource, query, base, flags))
         self._gate.spend(records=answer.records, included=answer.included)
         return self._response(answer.body, 200, {})
+
+    async def _write(self, request: web.BaseRequest, route: Route) -> web.Response:
+        if self._settings.read_only:
+            raise problems.read_only_token()
+        self._gate.spend(records=1, included=0)
+        if route.identifier is not None:
+            self._webhooks.delete(route.identifier)
+            return self._response(b"", 204, {})
+        # An old organization may keep removing its webhooks, but cannot have new ones.
+        if not self._settings.webhooks_allowed:
+            raise problems.webhooks_limit_exceeded()
+        created = self._webhooks.create(await request.read())
+        return self._response(self._lists.one(route.resource, created, parse("")).body, 201, {})
 
     def _authorize(self, request: web.BaseRequest, resource: Resource) -> None:
         if request.headers.get("X-Auth-Token") != self._settings.token:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from services.sandbox.limits import Limits
+from services.sandbox.webhooks.settings import WebhookSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,15 @@ class SandboxSettings:
 
     token: str = "sandbox-0d3b6f52-5c1e-4f0a-9b7d-2f6f1f0c8a11"  # noqa: S105 -- opens nothing but the sandbox
     """The one valid API token."""
+
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    """How webhooks are sent."""
+
+    webhooks_allowed: bool = True
+    """Whether the organization's plan has webhooks; without it nobody can register one."""
+
+    read_only: bool = False
+    """Whether the token may only read."""
 
     log_size: int = 20_000
     """How many of the last requests are remembered."""

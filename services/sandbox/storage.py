@@ -40,6 +40,7 @@ class Table:
         self.rows: dict[int, Row] = {}
         self.bulk: Bulk | None = None
         self.revision = 0
+        self._highest = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -85,6 +86,7 @@ class Table:
         assert position is not None  # noqa: S101 -- `row` has just found it
         del self.ids[position]
         self.rows.pop(identifier, None)
+        self._highest = max(self._highest, identifier)
         self.revision += 1
         return row
 
@@ -94,6 +96,7 @@ class Table:
         table.ids = self.ids[:]
         table.rows = self.rows.copy()
         table.bulk = self.bulk
+        table._highest = self._highest
         return table
 
     def grow(self, count: int, *, newest_us: int) -> None:
@@ -103,8 +106,8 @@ class Table:
         self.ids.extend(range(first, first + count))
 
     def next_id(self) -> int:
-        """An id that nobody has or had lately."""
-        return (self.ids[-1] if self.ids else 0) + 1
+        """An id that nobody has or had."""
+        return max(self.ids[-1] if self.ids else 0, self._highest) + 1
 
     def _position(self, identifier: Any) -> int | None:
         position = bisect_left(self.ids, identifier)

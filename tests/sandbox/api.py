@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,6 +10,8 @@ from typing import Any, Self
 import aiohttp
 
 from services.sandbox import Sandbox
+
+JSON_API = "application/vnd.api+json"
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,32 @@ class Api:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """GET below the API's root; `params` are encoded strictly, a whole URL is taken as it is."""
+        return await self.send("GET", path, params=params, headers=headers)
+
+    async def post(self, path: str, document: Any, headers: Mapping[str, str] | None = None) -> Reply:
+        """POST a document, or bytes as they are."""
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        return await self.send("POST", path, body=body, headers={"Content-Type": JSON_API, **(headers or {})})
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Any request below the API's root; a header that is empty is left out."""
         url = path if path.startswith("http") else f"{self.sandbox.url}/{path}"
         sent = {**self.headers, **(headers or {})}
         kept = {name: value for name, value in sent.items() if value}
-        async with self._session.get(url, params=params, headers=kept, allow_redirects=False) as response:
-            body = await response.read()
-            document = await response.json(content_type=None) if "json" in response.content_type else None
-            return Reply(response.status, dict(response.headers), body, document)
+        async with self._session.request(
+            method, url, params=params, headers=kept, data=body, allow_redirects=False
+        ) as response:
+            answer = await response.read()
+            document = json.loads(answer) if answer and "json" in response.content_type else None
+            return Reply(response.status, dict(response.headers), answer, document)
 
     async def walk(self, path: str, params: Mapping[str, str | int] | None = None) -> list[Reply]:
         """All pages of a cursor walk that follows `links.next` as it is printed."""

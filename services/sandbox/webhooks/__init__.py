@@ -1,0 +1,1 @@
+"""Webhooks as Productive sends them: which change tells what, to whom, signed how, and again how often."""
