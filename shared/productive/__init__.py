@@ -1,7 +1,7 @@
 """The client of Productive's REST API.
 
 `ProductiveClient` makes single requests within Productive's limits; `walk` reads whole lists with it,
-`total_count` and `read_one` ask single questions. What a request came to is an `Answer`.
+`total_count`, `read_one` and `read_many` ask single questions. What a request came to is an `Answer`.
 """
 
 from shared.productive.answers import Answer, Found, Gone, Page, RefusalKind, Refused, Resource, Unavailable
@@ -11,7 +11,7 @@ from shared.productive.learned import Learned
 from shared.productive.limits import Budget, Limiter, LimitPolicy, WindowLimit
 from shared.productive.listing import PAGE_SIZE, ListQuery, changed_between
 from shared.productive.paging import Position
-from shared.productive.reading import read_one, read_page, total_count
+from shared.productive.reading import FoundMany, lists_by_id, read_many, read_one, read_page, total_count
 from shared.productive.retry import PATIENT, PROMPT, RetryPolicy, Timeouts
 from shared.productive.server_clock import ServerClock
 from shared.productive.server_time import ServerTime, ServerTimePolicy
@@ -26,6 +26,7 @@ __all__ = [
     "Budget",
     "Connection",
     "Found",
+    "FoundMany",
     "Gone",
     "Learned",
     "LimitPolicy",
@@ -47,6 +48,8 @@ __all__ = [
     "WalkedPage",
     "WindowLimit",
     "changed_between",
+    "lists_by_id",
+    "read_many",
     "read_one",
     "read_page",
     "total_count",

@@ -6,11 +6,8 @@ from collections.abc import Collection
 import pytest
 from aiohttp import web
 
-from shared.catalog.model import Include
-from shared.errors import ProtocolError, RecordError
+from shared.errors import ProtocolError
 from shared.productive import (
-    Found,
-    Gone,
     Learned,
     ListQuery,
     Page,
@@ -258,59 +255,3 @@ async def test_a_refusal_of_what_a_record_is_never_asked_with_is_an_error(api: A
 async def test_the_total_is_told_despite_refusals(api: Api) -> None:
     client, _ = await api.open(refusing(includes={"a"}))
     assert await total_count(client, ListQuery.of(table("a", "b"))) == 1
-
-
-async def test_a_record_is_read_with_the_includes_of_its_columns(api: Api) -> None:
-    client, server = await api.open(lambda _: reply({"data": {"id": "17", "type": "deals"}}))
-    found = await read_one(client, table("a", "b", params={"filter[x]": "1"}), "17", columns=["b_id"])
-    assert isinstance(found, Found)
-    assert found.resource["id"] == "17"
-    assert server.asked[0].path == "/api/v2/deals/17"
-    assert server.asked[0].query == {"include": "b", "fields[bs]": "id"}
-
-
-async def test_a_record_is_read_despite_a_refused_include(api: Api) -> None:
-    def handle(asked: Asked) -> web.Response:
-        if "b" in asked.query.get("include", "").split(","):
-            return refused(400, title="Unsupported Include")
-        return reply({"data": {"id": 17, "type": "deals"}})
-
-    client, _ = await api.open(handle)
-    assert isinstance(await read_one(client, table("a", "b", Include("c", "deals")), "17"), Found)
-
-
-async def test_a_record_that_is_not_there_is_gone_but_a_missing_route_is_not(api: Api) -> None:
-    client, _ = await api.open(
-        script(lambda: refused(404, code="record_not_found"), lambda: refused(404, code="route_not_found"))
-    )
-    assert isinstance(await read_one(client, table(), "17"), Gone)
-    assert isinstance(await read_one(client, table(), "17"), Unavailable)
-
-
-async def test_a_record_is_read_at_the_fallback_path(api: Api) -> None:
-    client, _ = await api.open(routes(folders=1))
-    found = await read_one(client, table(name="boards", fallback_path="folders"), "17")
-    assert isinstance(found, Found)
-    assert found.resource["type"] == "folders"
-
-
-@pytest.mark.parametrize("document", [{"data": {"id": "18"}}, {"data": [{"id": "17"}]}, {"data": {}}])
-async def test_another_record_than_the_one_asked_for_is_an_error(api: Api, document: object) -> None:
-    client, _ = await api.open(lambda _: reply(document))
-    with pytest.raises(ProtocolError, match="something else"):
-        await read_one(client, table(), "17")
-
-
-@pytest.mark.parametrize("record_id", ["", ".", "..", "1" * 300])
-async def test_an_id_that_cannot_be_one_is_never_asked_for(api: Api, record_id: str) -> None:
-    client, server = await api.open(lambda _: page())
-    with pytest.raises(RecordError):
-        await read_one(client, table(), record_id)
-    assert server.asked == []
-
-
-async def test_an_id_from_outside_cannot_leave_its_place_in_the_path(api: Api) -> None:
-    client, server = await api.open(lambda _: refused(404, code="record_not_found"))
-    await read_one(client, table(), "../users?x=1#y")
-    assert server.asked[0].path == "/api/v2/deals/..%2Fusers%3Fx%3D1%23y"
-    assert server.asked[0].raw_query == ""
