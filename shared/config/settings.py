@@ -55,8 +55,8 @@ SETTINGS: Final = (
     Setting(
         "productive.reserve",
         "number",
-        "The share of Productive's rate limits that a crawl leaves to others, such as webhooks' re-reads.",
-        default=0.0,
+        "The share of Productive's rate limits that a crawl leaves to others; default: 0.2 in `run`, for "
+        "webhooks' re-reads, else 0.",
         most=0.9,
     ),
     Setting(
@@ -181,7 +181,7 @@ class Settings:
     organization_id: str | None
     api_url: str
     concurrency: int
-    reserve: float
+    reserve: float | None
     limit_scale: float
     data_dir: Path
     bus_url: str
@@ -218,7 +218,7 @@ def settle(values: Mapping[str, Raw]) -> Settings:
         organization_id=text("productive.organization_id") or None,
         api_url=text("productive.api_url"),
         concurrency=int(number("productive.concurrency")),
-        reserve=number("productive.reserve"),
+        reserve=number("productive.reserve") if "productive.reserve" in values else None,
         limit_scale=number("productive.limit_scale"),
         data_dir=data_dir,
         bus_url=text("storage.bus_url", url_of("sqlite", data_dir / "bus.sqlite")),

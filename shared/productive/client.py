@@ -62,7 +62,7 @@ class ProductiveClient:
 
     Use it as an async context manager, on one event loop. A `session` that is passed in stays open
     afterwards. All clients of one process that use the same token should share one `limiter` (and
-    `server_time`), or be made from each other with `with_reserve`.
+    `server_time`), or be made from each other with `with_reserve` and `with_retry`.
     """
 
     def __init__(
@@ -116,8 +116,18 @@ class ProductiveClient:
 
     def with_reserve(self, share: float) -> ProductiveClient:
         """The same open client, but leaving `share` (0 to 1) of every limit to those that reserve less."""
-        other = copy.copy(self)
+        other = self._sibling()
         other._reserve = share
+        return other
+
+    def with_retry(self, retry: RetryPolicy) -> ProductiveClient:
+        """The same open client with another patience."""
+        other = self._sibling()
+        other._retry = retry
+        return other
+
+    def _sibling(self) -> ProductiveClient:
+        other = copy.copy(self)
         other._owned = None
         return other
 

@@ -512,6 +512,15 @@ async def test_clients_with_a_reserve_share_everything_else(api: Api) -> None:
     assert client.budget_left() == modest.budget_left()
 
 
+async def test_clients_with_another_patience_share_everything_else(api: Api) -> None:
+    server = await api.serve(lambda _: reply({}, status=503))
+    client = await api.client(server)
+    hasty = client.with_retry(RetryPolicy(attempts=2, first_contact_attempts=2))
+    with pytest.raises(UnreachableError, match="2 attempts"):
+        await hasty.get("deals")
+    assert len(server.asked) == client.stats.requests == 2
+
+
 async def test_a_session_that_was_passed_in_stays_open(api: Api) -> None:
     server = await api.serve(lambda _: page())
     async with aiohttp.ClientSession() as session:
