@@ -16,6 +16,7 @@ from services.cli.options import Invocation, common_options, run_async
 from services.cli.reading import open_for_reading
 from services.cli.render.progress import describe
 from services.cli.world import World, open_world
+from shared.bus import Backlog
 from shared.clock import MICROSECONDS
 from shared.errors import BusyError, StorageError
 from shared.warehouse import TableState
@@ -33,6 +34,7 @@ async def status(invocation: Invocation) -> None:
         checkpoints = await _checkpoints(world, store)
         run = await store.run() if store else None
         backlog = await world.bus.backlog()
+        intake = await world.intake.backlog()
     rows = [_row(name, states.get(name), checkpoints.get(name)) for name in world.tables]
     output.table(("table", "rows", "read at", "rows with _unparsed", "last crawl"), rows)
     output.say()
@@ -41,14 +43,18 @@ async def status(invocation: Invocation) -> None:
     else:
         state = "finished" if run.finished_us else "not finished: the next `backfill` goes on"
         output.say(f"Last crawl {run.id}: {state}.")
-    output.say(f"On the bus: {backlog.messages:,} messages. Dead letters: {backlog.dead_letters:,}.")
-    if backlog.dead_letters:
+    dead_letters = backlog.dead_letters + intake.dead_letters
+    output.say(f"On the bus: {backlog.messages:,} messages. Dead letters: {dead_letters:,}.")
+    if intake.messages:
+        output.say(f"Deliveries of webhooks that wait to be read: {intake.messages:,}{_since(intake)}.")
+    if dead_letters:
         output.say("`productive-ingest deadletters list` shows why.", style="yellow")
     output.result(
         {
             "run": run,
-            "backlog": {"messages": backlog.messages, "bytes": backlog.bytes, "oldest_us": backlog.oldest_us},
-            "dead_letters": backlog.dead_letters,
+            "backlog": _waiting(backlog),
+            "webhooks": _waiting(intake),
+            "dead_letters": dead_letters,
             "tables": {name: _plain(states.get(name), checkpoints.get(name)) for name in world.tables},
         }
     )
@@ -95,6 +101,14 @@ def _plain(state: TableState | None, checkpoint: TableCheckpoint | None) -> dict
         "warehouse": msgspec.to_builtins(state) if state else None,
         "last_crawl": msgspec.to_builtins(summarize_table(checkpoint)) if checkpoint else None,
     }
+
+
+def _waiting(backlog: Backlog) -> dict[str, Any]:
+    return {"messages": backlog.messages, "bytes": backlog.bytes, "oldest_us": backlog.oldest_us}
+
+
+def _since(backlog: Backlog) -> str:
+    return f", the oldest since {_moment(backlog.oldest_us)}" if backlog.oldest_us else ""
 
 
 def _moment(us: int | None) -> str:
