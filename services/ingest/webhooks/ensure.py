@@ -1,0 +1,133 @@
+"""One rule for register, verify and rotate: each event has one webhook that is on, and we hold its token.
+
+It looks at what is, and does only what is missing; so whatever was interrupted is finished by the next run.
+Tokens are kept before anything is deleted that would still do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.ingest.tokens import HeldToken
+from services.ingest.webhooks.address import PublicAddress
+from services.ingest.webhooks.environment import WebhooksEnvironment
+from services.ingest.webhooks.events import Event
+from services.ingest.webhooks.remote import RemoteWebhooks, State, Webhook
+from shared.secrets import Secret
+
+
+class Did(StrEnum):
+    """What it took to make an event right."""
+
+    NOTHING = "right"
+    CREATED = "was missing"
+    RECREATED = "was switched off by Productive"
+    ROTATED = "its token was to be replaced"
+    TOKEN_READ = "its token was not held"  # noqa: S105 -- a phrase
+    TOKEN_LOST = "its token could not be read"  # noqa: S105 -- a phrase
+
+    @property
+    def made_one(self) -> bool:
+        """Whether there is a new webhook because of it."""
+        return self not in {Did.NOTHING, Did.TOKEN_READ}
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """One event's outcome. `webhook` is the one in use, None only when it was not made (dry run).
+
+    `removed` are those of the same event and target that were one too many, or off.
+    """
+
+    event: Event
+    did: Did
+    webhook: Webhook | None
+    token: Secret | None = None
+    removed: tuple[Webhook, ...] = ()
+
+
+class Ensurer:
+    """Makes events right at one address, from one look at what there is. With `dry_run` it only tells."""
+
+    def __init__(
+        self,
+        env: WebhooksEnvironment,
+        remote: RemoteWebhooks,
+        address: PublicAddress,
+        existing: Sequence[Webhook],
+        held: Sequence[HeldToken],
+        *,
+        dry_run: bool = False,
+    ) -> None:
+        self._env = env
+        self._remote = remote
+        self._address = address
+        self._existing = existing
+        self._held: Mapping[str, HeldToken] = {
+            one.webhook_id: one for one in held if one.retired_until_us is None
+        }
+        self._dry_run = dry_run
+
+    async def ensure(self, event: Event) -> Ensured:
+        """One webhook for the event: the newest that is on and whose token is to be had, else a new one."""
+        ours = self.at_target(event)
+        for webhook in ours:
+            if webhook.state is State.OFF:
+                continue
+            token = await self._remote.token(webhook)
+            if token is None and webhook.id in self._held:
+                token = self._held[webhook.id].token
+            if token is not None:
+                did = await self._hold(event, webhook, token)
+                return await self._alone(Ensured(event, did, webhook, token), ours)
+        return await self._alone(await self.create(event, _why(ours)), ours)
+
+    async def create(self, event: Event, did: Did) -> Ensured:
+        """A new webhook, whose token is kept before this returns."""
+        if self._dry_run:
+            return Ensured(event, did, None)
+        webhook, token = await self._remote.create(event, self._address.target(event.id))
+        await self._env.tokens.add(event.id, webhook.id, token)
+        return Ensured(event, did, webhook, token)
+
+    def at_target(self, event: Event) -> list[Webhook]:
+        """The event's webhooks at our address, the newest first."""
+        return [
+            webhook
+            for webhook in reversed(self._existing)
+            if webhook.place is not None
+            and webhook.place.base == self._address.base
+            and webhook.event_id == event.id
+        ]
+
+    async def remove(self, webhooks: Sequence[Webhook]) -> None:
+        """Delete webhooks; their tokens count a while longer, for what Productive still tries to deliver."""
+        if self._dry_run:
+            return
+        for webhook in webhooks:
+            await self._remote.delete(webhook)
+        await self._env.tokens.retire([webhook.id for webhook in webhooks])
+
+    async def _alone(self, ensured: Ensured, ours: Sequence[Webhook]) -> Ensured:
+        used = ensured.webhook.id if ensured.webhook else None
+        others = tuple(webhook for webhook in ours if webhook.id != used)
+        if others:
+            await self.remove(others)
+        return Ensured(ensured.event, ensured.did, ensured.webhook, ensured.token, others)
+
+    async def _hold(self, event: Event, webhook: Webhook, token: Secret) -> Did:
+        held = self._held.get(webhook.id)
+        if held is not None and held.token == token and held.event_id == event.id:
+            return Did.NOTHING
+        if not self._dry_run:
+            await self._env.tokens.add(event.id, webhook.id, token)
+        return Did.TOKEN_READ
+
+
+def _why(ours: Sequence[Webhook]) -> Did:
+    """Why a new webhook is needed, when none of `ours` will do."""
+    if not ours:
+        return Did.CREATED
+    return Did.RECREATED if all(webhook.state is State.OFF for webhook in ours) else Did.TOKEN_LOST
