@@ -14,6 +14,7 @@ from services.sandbox.render import Renderer
 from services.sandbox.schema import load_schema
 from services.sandbox.server import ROOT, RequestLog, Server
 from services.sandbox.settings import SandboxSettings
+from services.sandbox.webhooks.dispatcher import Dispatcher
 from services.sandbox.webhooks.endpoint import WebhookEndpoint
 from services.sandbox.world import build
 from shared.clock import Clock, SystemClock
@@ -22,9 +23,13 @@ _SHUTDOWN_SECONDS = 1.0
 
 
 class Sandbox:
-    """`async with Sandbox(SandboxSettings(seed=1)) as sandbox:` serves at `sandbox.url` until it ends."""
+    """`async with Sandbox(SandboxSettings(seed=1)) as sandbox:` serves at `sandbox.url` until it ends.
+
+    What `sandbox.organization` holds can be changed meanwhile; `sandbox.webhooks` tells whoever registered.
+    """
 
     organization: Organization
+    webhooks: Dispatcher
 
     def __init__(self, settings: SandboxSettings | None = None, *, clock: Clock | None = None) -> None:
         self.settings = settings or SandboxSettings()
@@ -64,6 +69,8 @@ class Sandbox:
         if not hasattr(self, "organization"):
             self.organization = await asyncio.to_thread(build, self.settings, self._clock)
         schema = load_schema()
+        if not hasattr(self, "webhooks"):
+            self.webhooks = self._dispatcher()
         renderer = Renderer(self.organization, schema, self.faults)
         self._server = Server(
             self.settings,
@@ -83,9 +90,23 @@ class Sandbox:
         await site.start()
         port = self._runner.addresses[0][1]
         self._origin = self._server.origin = f"http://{self.settings.host}:{port}"
+        await self.webhooks.start()
+
+    def _dispatcher(self) -> Dispatcher:
+        limits = self.settings.limits
+        return Dispatcher(
+            self.organization,
+            load_schema(),
+            self.settings.webhooks,
+            seed=self.settings.seed,
+            time_scale=limits.time_scale if limits else 1.0,
+            clock=self._clock,
+        )
 
     async def stop(self) -> None:
         """Stop listening and end all connections. The organization stays readable."""
+        if hasattr(self, "webhooks"):
+            await self.webhooks.stop()
         if self._server:
             self._server.stopping.set()
         if self._runner:

@@ -56,12 +56,15 @@ class WebhookSettings:
     logs_successes: bool = True
     """Whether `webhook_logs` has the attempts that went well: the documents contradict each other."""
 
-    log_rows: int = 20_000
-    """How many attempts `webhook_logs` and `Dispatcher.sent` remember."""
+    log_rows: int = 5_000
+    """How many attempts `webhook_logs` remembers, with their payloads."""
+
+    sent_size: int = 100_000
+    """How many attempts `Dispatcher.sent` remembers, without."""
 
     def __post_init__(self) -> None:
         for name in ("complete_share", "cut_share", "duplicate_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share between 0 and 1")
-        if self.concurrency < 1 or self.queue_size < 1 or self.log_rows < 1:
-            raise ValueError("concurrency, queue_size and log_rows are at least 1")
+        if self.concurrency < 1 or self.queue_size < 1:
+            raise ValueError("concurrency and queue_size are at least 1")
