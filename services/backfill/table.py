@@ -10,11 +10,10 @@ import msgspec
 
 from services.backfill.checkpoint import Run, Status, TableCheckpoint
 from services.backfill.environment import BackfillEnvironment
-from shared.bus.port import Message
 from shared.catalog.selection import SelectedTable
 from shared.productive import Learned, ListQuery, Unavailable, WalkedPage, walk
-from shared.record import Drift, Normalizer, Record, RecordBatch, Rejected, Source
-from shared.record.values import json_text
+from shared.record import Source
+from shared.record.publishing import PagePublisher
 
 
 class TableCrawl:
@@ -33,7 +32,14 @@ class TableCrawl:
         self._run = run
         self._table = selected.table
         self._query = ListQuery.of(selected.table, [column.name for column in selected.columns])
-        self._normalizer = Normalizer(selected.table, selected.columns)
+        self._publisher = PagePublisher(
+            selected,
+            organization_id=env.organization_id,
+            source=Source.BACKFILL,
+            run_id=run.id,
+            bus=env.bus,
+            codec=env.codec,
+        )
         self._plan = _fingerprint(selected)
 
     async def run(self) -> TableCheckpoint:
@@ -81,30 +87,16 @@ class TableCrawl:
 
     async def _publish(self, checkpoint: TableCheckpoint, page: WalkedPage) -> TableCheckpoint:
         """Put one page on the bus; the checkpoint after it."""
-        drift = Drift()
-        records: list[Record] = []
-        rejected: list[Rejected] = []
-        for resource in page.resources:
-            result = self._normalizer.normalize(resource, page.observed_us, drift)
-            if isinstance(result, Record):
-                records.append(result)
-            else:
-                rejected.append(result)
-        batch = RecordBatch(
-            self._table.name, self._env.organization_id, Source.BACKFILL, self._run.id, records
-        )
-        await self._env.bus.publish(await self._env.codec.encode(batch))
-        for reject in rejected:
-            await self._env.bus.bury(self._as_message(reject), f"{self._table.name}: {reject.reason}")
-
+        published = await self._publisher.publish(page.resources, page.observed_us)
+        drift = published.drift
         before = _forget_counts(checkpoint) if page.restarted else checkpoint
         after = msgspec.structs.replace(
             before,
             position=page.next,
             learned=page.learned,
             pages=before.pages + 1,
-            records=before.records + len(records),
-            rejected=before.rejected + len(rejected),
+            records=before.records + published.records,
+            rejected=before.rejected + published.rejected,
             total=page.total if page.total is not None else before.total,
             settled=page.settled,
             unparsed=_added(before.unparsed, drift.unparsed),
@@ -118,15 +110,6 @@ class TableCrawl:
         return msgspec.structs.replace(
             checkpoint, status=status, reason=reason, position=None, finished_us=self._env.clock.now_us()
         )
-
-    def _as_message(self, rejected: Rejected) -> Message:
-        attributes = {
-            "table": self._table.name,
-            "source": Source.BACKFILL,
-            "encoding": "resource",
-            "organization_id": self._env.organization_id,
-        }
-        return Message(json_text(rejected.resource).encode(), attributes)
 
 
 def _fingerprint(selected: SelectedTable) -> str:
