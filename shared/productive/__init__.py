@@ -11,13 +11,22 @@ from shared.productive.learned import Learned
 from shared.productive.limits import Budget, Limiter, LimitPolicy, WindowLimit
 from shared.productive.listing import PAGE_SIZE, ListQuery, changed_between
 from shared.productive.paging import Position
-from shared.productive.reading import FoundMany, lists_by_id, read_many, read_one, read_page, total_count
+from shared.productive.reading import (
+    MOST_AT_ONCE,
+    FoundMany,
+    lists_by_id,
+    read_many,
+    read_one,
+    read_page,
+    total_count,
+)
 from shared.productive.retry import PATIENT, PROMPT, RetryPolicy, Timeouts
 from shared.productive.server_clock import ServerClock
 from shared.productive.server_time import ServerTime, ServerTimePolicy
 from shared.productive.walk import WalkedPage, walk
 
 __all__ = [
+    "MOST_AT_ONCE",
     "PAGE_SIZE",
     "PATIENT",
     "PRODUCTION_URL",
