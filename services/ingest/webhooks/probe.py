@@ -14,14 +14,12 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
+from services.ingest.reading.payload import TEST_EVENT
 from services.ingest.tokens import REREAD_SECONDS
 from services.ingest.webhooks.address import is_loopback
 from services.ingest.webhooks.events import Event
 from shared.clock import MICROSECONDS, Clock
 from shared.secrets import Secret
-
-TEST_EVENT: Final = "productive_ingest_test"
-"""The `event` of a delivery that only proves the way; it is kept like any other, and read by nobody."""
 
 _SECONDS = 15.0
 

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from services.ingest.reading.payload import TEST_EVENT
 from services.ingest.tokens import TOKENS_SECRET
 from services.ingest.webhooks.address import PublicAddress
 from services.ingest.webhooks.ensure import Did
-from services.ingest.webhooks.probe import TEST_EVENT, Heard, Prober
+from services.ingest.webhooks.probe import Heard, Prober
 from services.ingest.webhooks.register import register
 from services.ingest.webhooks.verify import verify
 from shared.clock import MICROSECONDS
