@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ class Call:
 class Receiver:
     url: str = ""
     calls: list[Call] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
     answer: Callable[[int], int] = lambda _number: 200
     """The status by the number of the call, from 1."""
 
@@ -37,8 +39,15 @@ class Receiver:
         """The event and the id of each call."""
         return [(call.document["event"], call.document["item_id"]) for call in self.calls]
 
+    async def next_call(self) -> Call:
+        """The next delivery, waited for."""
+        self.arrived.clear()
+        await self.arrived.wait()
+        return self.calls[-1]
+
     async def handle(self, request: web.BaseRequest) -> web.Response:
         self.calls.append(Call(request.path, dict(request.headers), await request.read()))
+        self.arrived.set()
         return web.Response(status=self.answer(len(self.calls)), text="as you say")
 
 

@@ -102,6 +102,7 @@ def book(agency: Agency) -> LoadEvent | None:
             "ended_on": agency.day(ahead=ahead + days - 1),
             "total_working_days": days,
             "total_time": days * per_day,
+            "draft": False,
             "canceled": False,
             "canceled_at": None,
         },
@@ -114,7 +115,11 @@ def book(agency: Agency) -> LoadEvent | None:
 
 def move_booking(agency: Agency) -> LoadEvent | None:
     """A booking is moved by some days."""
-    booking = agency.pick("bookings", lambda row: (row.attributes["started_on"] or "") > agency.day())
+    today = agency.day()
+    booking = agency.pick(
+        "bookings",
+        lambda row: (row.attributes["started_on"] or "") > today and not row.attributes["draft"],
+    )
     if booking is None:
         return None
     shift = timedelta(days=agency.choice((-7, -1, 1, 2, 7)))
