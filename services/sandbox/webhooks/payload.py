@@ -112,7 +112,8 @@ class Payloads:
         else:
             names = sorted(targets)
             chance.shuffle(names)
-            shown, missing = tuple(names[:2]), tuple(names[2:3])
+            some = min(2, len(names) - 1)
+            shown, missing = tuple(names[:some]), tuple(names[some : some + 1])
         return _Habit(
             shown={name: targets[name] for name in shown},
             missing=frozenset(missing),
