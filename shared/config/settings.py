@@ -136,7 +136,7 @@ SETTINGS: Final = (
         "receiver.host",
         "text",
         "The address the receiver listens on; 0.0.0.0 for all of this machine's.",
-        env="HOST",
+        env="RECEIVER_HOST",
         default="127.0.0.1",
     ),
     Setting(

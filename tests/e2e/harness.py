@@ -21,7 +21,16 @@ from tests.e2e.server import ORGANIZATION, TOKEN, Productive
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 120.0
 
-_OURS = ("PRODUCTIVE_", "BUS_URL", "WAREHOUSE_URL", "OBJECTS_URL", "SECRETS_URL")
+_OURS = (
+    "PRODUCTIVE_",
+    "PORT",
+    "RECEIVER_HOST",
+    "BUS_URL",
+    "INTAKE_URL",
+    "WAREHOUSE_URL",
+    "OBJECTS_URL",
+    "SECRETS_URL",
+)
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
@@ -77,6 +86,7 @@ class Home:
                 "PRODUCTIVE_API_TOKEN": TOKEN,
                 "PRODUCTIVE_ORGANIZATION_ID": ORGANIZATION,
                 "PRODUCTIVE_LIMIT_SCALE": "1000",
+                "PORT": "0",
             },
         )
 

@@ -11,6 +11,7 @@ from services.cli.commands.demo import demo
 from services.cli.commands.query import query
 from services.cli.commands.run import run
 from services.cli.commands.sandbox import sandbox
+from services.cli.commands.serve import serve
 from services.cli.commands.status import status
 from services.cli.commands.tables import tables
 from services.cli.commands.verify import verify
@@ -22,6 +23,7 @@ COMMANDS: tuple[click.Command, ...] = (
     tables,
     backfill,
     writer,
+    serve,
     run,
     query,
     verify,

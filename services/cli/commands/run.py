@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import click
 
 from services.backfill.crawl import crawl
 from services.backfill.summary import CrawlSummary, summarize
-from services.cli.commands.writer import stop_on_signals
+from services.cli.commands.serve import listening, listening_options, tell_address
+from services.cli.live import live
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.pipeline import embedded_writer, keep_snapshot
 from services.cli.render.progress import show_progress
+from services.cli.supervision import Crew, stop_on_signals
 from services.cli.world import World, open_client, open_world
 from services.writer.environment import WriterTotals
+from shared.config import Settings
 from shared.errors import ConfigError, TransientError
 from shared.productive import ProductiveClient
+
+RESERVE = 0.2
+"""The share of Productive's limits that crawls leave to re-reads, unless another one is set."""
 
 
 @click.command(epilog="Example: productive-ingest run --every 60")
@@ -28,40 +31,48 @@ from shared.productive import ProductiveClient
     show_default=True,
     help="Minutes from the start of one crawl to the start of the next.",
 )
+@listening_options
 @common_options
 @run_async
-async def run(invocation: Invocation, minutes: float) -> None:
-    """Crawl again and again and write all the time, in one process, until stopped."""
-    settings, output = invocation.settings, invocation.output
+async def run(invocation: Invocation, minutes: float, host: str | None, port: int | None) -> None:
+    """Take webhooks, crawl now and again, and write all the time, in one process, until stopped.
+
+    A change in Productive is in the warehouse about a second later once `webhooks register` has told
+    Productive to send it here; the crawls find what no webhook tells.
+    """
+    settings, output = listening(invocation.settings, host, port), invocation.output
     totals = WriterTotals()
     async with open_client(settings) as client, open_world(settings) as world:
         if not world.embedded:
             raise ConfigError(
                 "`run` needs the embedded stores (sqlite: and duckdb:)",
-                advice="Run `backfill` and `writer` as processes of their own instead.",
+                advice="Run `serve`, `backfill` and `writer` as processes of their own instead.",
             )
         await world.refuse_other_organizations()
-        async with embedded_writer(world, totals) as (service, warehouse):
-            stop_on_signals(service)
-            others = [
-                asyncio.create_task(_crawl_again_and_again(invocation, world, client, minutes * 60)),
-                asyncio.create_task(keep_snapshot(warehouse)),
-            ]
-            writing = asyncio.create_task(service.run())
-            output.note(f"running; for queries there is {warehouse.snapshot_path}; Ctrl-C ends it")
-            try:
-                done, _ = await asyncio.wait([*others, writing], return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    task.result()
-            finally:
-                service.stop()
-                for task in others:
-                    task.cancel()
-                await asyncio.gather(*others, return_exceptions=True)
-                with contextlib.suppress(asyncio.CancelledError):
-                    await writing
+        async with embedded_writer(world, totals) as (writer, warehouse), live(world, client) as service:
+            await tell_address(output, service)
+            output.note(f"for queries there is {warehouse.snapshot_path}; Ctrl-C ends it")
+            crew = Crew()
+            crew.start(writer.run(), writer.stop)
+            service.join(crew)
+            crew.start(keep_snapshot(warehouse))
+            crew.start(_crawl_again_and_again(invocation, world, _modest(client, settings), minutes * 60))
+            await crew.run(stop_on_signals())
+            counts = service.counts()
             await warehouse.refresh_snapshot(force=True)
-    output.result({"written": totals.applied, "refused": totals.refused, "stale": totals.stale})
+    output.result(
+        {
+            "written": totals.applied,
+            "refused": totals.refused,
+            "stale": totals.stale,
+            "webhooks": counts,
+        }
+    )
+
+
+def _modest(client: ProductiveClient, settings: Settings) -> ProductiveClient:
+    """The client for crawls, which leaves a share of the limits to webhooks' re-reads."""
+    return client.with_reserve(RESERVE) if settings.reserve is None else client
 
 
 async def _crawl_again_and_again(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-
 import click
 
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.output import Output
 from services.cli.pipeline import embedded_writer, keep_snapshot
+from services.cli.supervision import Crew, stop_on_signals
 from services.cli.world import open_world
 from services.writer.environment import WriterTotals
-from services.writer.service import Writer
 
 
 @click.command(epilog="Example: productive-ingest writer --data-dir /var/lib/productive-ingest")
@@ -34,23 +30,12 @@ async def writer(invocation: Invocation, drain: bool) -> None:
         invocation.output.note(f"writing to {invocation.settings.warehouse_url}; Ctrl-C ends it")
         if drain:
             service.drain()
-        stop_on_signals(service)
-        snapshots = asyncio.create_task(keep_snapshot(warehouse))
-        try:
-            await service.run()
-        finally:
-            snapshots.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await snapshots
+        crew = Crew()
+        crew.start(service.run(), service.stop)
+        crew.start(keep_snapshot(warehouse))
+        await crew.run(stop_on_signals())
         await warehouse.refresh_snapshot(force=True)
     invocation.output.result({"written": totals.applied, "refused": totals.refused, "stale": totals.stale})
-
-
-def stop_on_signals(service: Writer) -> None:
-    """Let SIGINT and SIGTERM end the writer after what it has taken is written."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, service.stop)
 
 
 class _Reporting(WriterTotals):
