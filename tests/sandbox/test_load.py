@@ -114,6 +114,17 @@ def test_deleting_leaves_no_other_record_changed(organization: Organization) -> 
         assert left == {identifier: one for identifier, one in records.items() if identifier not in gone}
 
 
+def test_where_there_is_nothing_nothing_can_be_done(organization: Organization) -> None:
+    for table in organization.tables:
+        rows = organization.rows(table)
+        for identifier in list(rows.ids):
+            rows.remove(identifier)
+    load = Load(organization)
+    assert [load.perform(name) for name in STEPS] == [None] * len(STEPS)
+    assert load.step(5) == []
+    assert load.made == 0
+
+
 def test_a_full_table_grows_no_more(organization: Organization) -> None:
     load = Load(organization, LoadSettings(growth=3, weights={"log_time": 1.0}))
     assert len(load.step(10)) == 3

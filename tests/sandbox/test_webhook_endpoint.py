@@ -116,6 +116,12 @@ async def test_a_plan_without_webhooks_says_so() -> None:
         assert (await client.get("webhooks")).status == 200
 
 
+async def test_a_plan_can_lose_its_webhooks_while_the_sandbox_runs(api: Api, sandbox: Sandbox) -> None:
+    sandbox.faults.unavailable["webhooks"] = (403, "webhooks_limit_exceeded")
+    reply = await api.post("webhooks", registration())
+    assert (reply.status, reply.error["code"]) == (403, "webhooks_limit_exceeded")
+
+
 async def test_a_token_that_can_only_read_says_something_else() -> None:
     async with Sandbox(SandboxSettings(people=2, read_only=True)) as small, Api(small) as client:
         reply = await client.post("webhooks", registration())
