@@ -116,7 +116,7 @@ class TokenBook:
 
     async def ensure_writable(self) -> None:
         """Raise now what keeping a token would raise: before Productive is told to make one."""
-        await self._change(lambda held: held)
+        await self._change(lambda held: held, even_if_same=True)
 
     async def add(self, event_id: int, webhook_id: str, token: Secret) -> None:
         """Keep the token of a webhook, durably, instead of any other of the same webhook."""
@@ -190,13 +190,17 @@ class TokenBook:
         secret = await self._secrets.get(TOKENS_SECRET)
         return [] if secret is None else _parsed(secret)
 
-    async def _change(self, change: Callable[[list[HeldToken]], list[HeldToken]]) -> None:
+    async def _change(
+        self, change: Callable[[list[HeldToken]], list[HeldToken]], *, even_if_same: bool = False
+    ) -> None:
         async with self._reading:
             now_us = self._clock.now_us()
-            held = [one for one in change(await self._load()) if one.counts(now_us)]
+            before = await self._load()
+            held = [one for one in change(before) if one.counts(now_us)]
             if len(held) > _MOST_TOKENS:
                 held = sorted(held, key=_newest_first)[:_MOST_TOKENS]
-            await self._secrets.put(TOKENS_SECRET, _written(held))
+            if held != before or even_if_same:
+                await self._secrets.put(TOKENS_SECRET, _written(held))
             self._take(held)
             self._read_at = self._clock.monotonic()
 

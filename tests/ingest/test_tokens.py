@@ -25,7 +25,7 @@ class WatchedSecrets:
 
     def __init__(self, store: Secrets) -> None:
         self.store = store
-        self.reads = 0
+        self.reads = self.writes = 0
         self.failure: IngestError | None = None
         self.open = asyncio.Event()
         self.open.set()
@@ -38,6 +38,7 @@ class WatchedSecrets:
         return await self.store.get(name)
 
     async def put(self, name: str, secret: Secret) -> None:
+        self.writes += 1
         await self.store.put(name, secret)
 
     async def delete(self, name: str) -> bool:
@@ -138,6 +139,15 @@ async def test_a_webhook_that_is_added_again_is_no_longer_retired(
     await book.add(24, "7", Secret(TOKEN))
     clock.advance(11)
     assert await shown(book, 24) == [TOKEN]
+
+
+async def test_a_change_that_changes_nothing_makes_no_new_version_of_the_secret(
+    book: TokenBook, secrets: WatchedSecrets
+) -> None:
+    await book.add(24, "7", Secret(TOKEN))
+    await book.retire([])
+    await book.retire(["8"])
+    assert secrets.writes == 1
 
 
 async def test_known_tokens_cost_no_read_of_the_store(book: TokenBook, secrets: WatchedSecrets) -> None:

@@ -69,6 +69,7 @@ class Ensurer:
             one.webhook_id: one for one in held if one.retired_until_us is None
         }
         self._dry_run = dry_run
+        self._can_keep = False
 
     async def ensure(self, event: Event) -> Ensured:
         """One webhook for the event: the newest that is on and whose token is to be had, else a new one."""
@@ -88,6 +89,9 @@ class Ensurer:
         """A new webhook, whose token is kept before this returns."""
         if self._dry_run:
             return Ensured(event, did, None)
+        if not self._can_keep:
+            await self._env.tokens.ensure_writable()
+            self._can_keep = True
         webhook, token = await self._remote.create(event, self._address.target(event.id))
         await self._env.tokens.add(event.id, webhook.id, token)
         return Ensured(event, did, webhook, token)

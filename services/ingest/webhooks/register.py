@@ -61,7 +61,6 @@ async def register(
     async with hold_lease(env.objects, env.lease_name, env.clock, what=LEASE_FOR):
         existing = await remote.all()
         if not dry_run:
-            await env.tokens.ensure_writable()
             await _note(env, address, events)
         held = await env.tokens.held()
         ensurer = Ensurer(env, remote, address, existing, held, dry_run=dry_run)
@@ -77,8 +76,8 @@ async def register(
         if not dry_run:
             there = {webhook.id for webhook in existing}
             made = {one.webhook.id for one in ensured if one.webhook}
-            gone = [one.webhook_id for one in held if one.webhook_id not in there | made]
-            await env.tokens.retire(gone)
+            in_use = [one.webhook_id for one in held if one.retired_until_us is None]
+            await env.tokens.retire([id_ for id_ in in_use if id_ not in there | made])
     return Registered(address, ensured, elsewhere, replaced=replace and not dry_run)
 
 

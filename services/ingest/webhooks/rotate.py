@@ -23,9 +23,9 @@ async def rotate(env: WebhooksEnvironment, *, grace_seconds: float = GRACE_SECON
     """
     async with hold_lease(env.objects, env.lease_name, env.clock, what=LEASE_FOR):
         registration = await RegistrationStore(env.objects, env.organization_id).required()
-        await env.tokens.ensure_writable()
         remote = RemoteWebhooks(env.client, env.catalog)
-        ensurer = Ensurer(env, remote, registration.address, await remote.all(), await env.tokens.held())
+        held = await env.tokens.held()
+        ensurer = Ensurer(env, remote, registration.address, await remote.all(), held)
         events = [event for event in all_events(env.catalog) if event.id in registration.events]
         made = [await ensurer.create(event, Did.ROTATED) for event in events]
         # A receiver in another process reads the tokens again at most this often.
@@ -36,6 +36,8 @@ async def rotate(env: WebhooksEnvironment, *, grace_seconds: float = GRACE_SECON
             for webhook in old:
                 await remote.delete(webhook)
             done.append(replace(one, removed=tuple(old)))
-        gone = [webhook.id for one in done for webhook in one.removed]
+        # Those of earlier rotations, too: a token that has leaked must not count for longer than was said.
+        gone = [one.webhook_id for one in held if one.retired_until_us is not None]
+        gone += [webhook.id for one in done for webhook in one.removed]
         await env.tokens.retire(gone, grace_seconds=grace_seconds)
     return Registered(registration.address, done)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+
 import pytest
 
 from services.ingest.tokens import TOKENS_SECRET, TokenBook
 from services.ingest.webhooks.address import PublicAddress
 from services.ingest.webhooks.ensure import Did
 from services.ingest.webhooks.environment import WebhooksEnvironment
+from services.ingest.webhooks.events import choose
 from services.ingest.webhooks.register import register
 from services.ingest.webhooks.remove import remove
 from services.ingest.webhooks.rotate import rotate
@@ -48,6 +52,15 @@ async def test_a_second_run_makes_and_changes_nothing(office: Office) -> None:
     assert office.productive.webhooks == before
     assert office.productive.count("POST") == posts
     assert office.productive.count("DELETE") == 0
+
+
+async def test_a_second_run_after_a_rotation_leaves_the_secret_as_it_is(office: Office) -> None:
+    await register(office.env, office.address, office.events)
+    await rotate(office.env)
+    before = await office.secrets.get(TOKENS_SECRET)
+    office.clock.advance(3600)
+    await register(office.env, office.address, office.events)
+    assert await office.secrets.get(TOKENS_SECRET) == before
 
 
 async def test_a_few_events_can_be_registered_and_others_later(office: Office) -> None:
@@ -223,6 +236,14 @@ async def test_rotation_gives_every_event_a_new_token_and_lets_the_old_one_count
     assert all([len(await office.tokens_of(event.id)) == 1 for event in office.events])
 
 
+async def test_without_grace_no_token_of_any_earlier_rotation_counts_any_more(office: Office) -> None:
+    await register(office.env, office.address, office.events)
+    await rotate(office.env)
+    await rotate(office.env, grace_seconds=0)
+    assert [len(await office.tokens_of(event.id)) for event in office.events] == [1] * 33
+    assert await right(office)
+
+
 async def test_no_old_webhook_is_deleted_before_all_new_ones_are_there(office: Office) -> None:
     await register(office.env, office.address, office.events)
     await rotate(office.env)
@@ -285,3 +306,45 @@ async def test_a_removal_that_was_interrupted_is_finished_by_the_next_one(office
     office.productive.fail_after = None
     await remove(office.env)
     assert office.productive.webhooks == {}
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_happens_the_next_register_makes_it_right(office: Office, seed: int) -> None:
+    chance = random.Random(seed)
+    events = choose(office.env.catalog, office.env.tables, ["task", "deal"])
+    foreign = [office.productive.add(event.id, FOREIGN) for event in events]
+    for _ in range(12):
+        office.productive.fail_after = chance.choice([None, *range(9)])
+        office.productive.lose_answers = chance.choice([0, 0, 1])
+        office.productive.list_shows_token = chance.random() < 0.5
+        ours = [id_ for id_ in office.productive.webhooks if id_ not in foreign]
+        if ours and chance.random() < 0.5:
+            webhook = office.productive.webhooks[chance.choice(ours)]
+            webhook["deactivated_at"] = "2026-11-19T10:00:00.000+01:00"
+        if ours and chance.random() < 0.3:
+            del office.productive.webhooks[chance.choice(ours)]
+        if chance.random() < 0.3:
+            await office.secrets.delete(TOKENS_SECRET)
+        if chance.random() < 0.3:
+            event = chance.choice(events)
+            office.productive.add(event.id, office.address.target(event.id))
+        with contextlib.suppress(IngestError):
+            match chance.randrange(4):
+                case 0:
+                    await register(office.env, office.address, events, replace=True)
+                case 1:
+                    await register(office.env, PublicAddress(OLD.replace("https", "http")), events)
+                case 2:
+                    await rotate(office.env)
+                case _:
+                    await remove(office.env)
+        office.clock.advance(chance.choice([0, 3600, 90_000]))
+    office.productive.fail_after, office.productive.lose_answers = None, 0
+    await register(office.env, office.address, events, replace=True)
+    there = office.productive.at(office.address.base)
+    assert sorted(there) == [event.id for event in events]
+    for event_id, ids in there.items():
+        assert len(ids) == 1
+        assert (await office.tokens_of(event_id))[0] == office.signature_token(ids[0])
+    assert sorted(foreign + [ids[0] for ids in there.values()]) == sorted(office.productive.webhooks)
+    assert (await register(office.env, office.address, events)).created == 0
