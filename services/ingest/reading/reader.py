@@ -29,6 +29,7 @@ from shared.clock import MICROSECONDS
 from shared.errors import IngestError, RecordError
 from shared.record import Record
 
+_PARSED_AT_ONCE = 256 * 1024  # bytes, a few milliseconds: a receiver on the same event loop must not wait
 _ROOM_SECONDS = 1.0  # how long a full house waits for room before it looks for what needs none
 
 
@@ -130,7 +131,7 @@ class Reader:
                 max_messages=limits.pull_messages, max_bytes=limits.pull_bytes, wait_seconds=limits.idle
             )
             self._at_hand = [delivery.lease_id for delivery in deliveries]
-            pause = await self._see_to(self._sort(deliveries))
+            pause = await self._see_to(await self._sort(deliveries))
             if not deliveries and self._draining and (await self._env.intake.backlog()).messages == 0:
                 self._empty.set()
         except IngestError as error:
@@ -151,9 +152,14 @@ class Reader:
             await clock.sleep(min(left, self._env.limits.idle))
             self._last_progress = clock.monotonic()
 
-    def _sort(self, deliveries: Sequence[Leased]) -> _Sorted:
+    async def _sort(self, deliveries: Sequence[Leased]) -> _Sorted:
         result = _Sorted()
+        parsed = 0
         for leased in deliveries:
+            parsed += len(leased.message.body)
+            if parsed > _PARSED_AT_ONCE:
+                parsed = 0
+                await asyncio.sleep(0)
             try:
                 meant = self._interpreter.interpret(Delivery.of(leased.message))
             except RecordError as error:

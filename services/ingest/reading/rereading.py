@@ -211,6 +211,8 @@ class Rereading:
                 self._coalescer.put_back(one, alone=True)
             elif isinstance(error, RecordError) or self._strikes.is_out(table, one.id):
                 await self._give_up(one, error.message)
+                # What remains of it is in the dead letters.
+                self._troubles.end(table)
             else:
                 given_back += self._coalescer.drop(one)
         await self._settler.give_back(given_back, delay_seconds=pause)

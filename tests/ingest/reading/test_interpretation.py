@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -149,6 +150,8 @@ def test_a_table_without_change_times_is_always_read_again() -> None:
 @pytest.mark.parametrize(("event_id", "item_type"), [(28, "person"), (31, "company")])
 def test_what_is_archived_is_read_again_and_never_deleted(event_id: int, item_type: str) -> None:
     assert isinstance(interpret(event_id, body(item_type, 17)), Reread)
+    table = "people" if item_type == "person" else "companies"
+    assert isinstance(interpret(event_id, body(item_type, 17, resource=whole(TABLES[table]))), Reread)
 
 
 def test_a_deletion_is_a_change_at_the_events_time_however_late_it_comes() -> None:
@@ -234,4 +237,35 @@ def test_what_is_nested_too_deep_to_be_written_again_does_no_harm() -> None:
     tables = {"tasks": SelectedTable(CATALOG["tasks"], TASKS.columns)}
     resource = whole(TASKS, custom_fields=deep)
     result = Interpreter(CATALOG, tables).interpret(delivery(24, body("task", 17, resource=resource)))
+    assert isinstance(result, (Publish, Reread))
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+NAMES = st.sampled_from(["id", "type", "data"])
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "data"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    event_id=st.sampled_from([1, 24, 25, 6]),
+    attributes=st.dictionaries(st.sampled_from([c.field for c in TASKS.columns]), ANYTHING, max_size=4),
+    relationships=ANYTHING | st.dictionaries(st.sampled_from(["project", "assignee", "x"]), ANYTHING),
+    created=ANYTHING,
+)
+def test_no_payload_whatever_trips_it(
+    event_id: int, attributes: dict[str, Any], relationships: Any, created: Any
+) -> None:
+    resource = whole(TASKS, **attributes)
+    if isinstance(relationships, dict):
+        resource["relationships"] |= relationships
+    else:
+        resource["relationships"] = relationships
+    document = {"item_type": "task", "item_id": 17, "created": created, "object": {"data": resource}}
+    result = interpret(event_id, json.dumps(document).encode())
     assert isinstance(result, (Publish, Reread))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -12,8 +13,10 @@ from aiohttp import web
 from services.ingest.reading.strikes import Strikes
 from services.ingest.reading.troubles import Troubles
 from services.sandbox import Faults
+from shared.bus import BusSettings, open_bus
+from shared.clock import ManualClock
 from shared.errors import BusyError, CredentialsError, UnreachableError
-from tests.ingest.reading.bodies import body
+from tests.ingest.reading.bodies import body, delivery
 from tests.ingest.reading.office import PATIENCE, QUICK, Line, Office, open_client
 from tests.productive.server import Asked, Server, refused, reply
 
@@ -155,13 +158,38 @@ async def test_one_record_that_productive_cannot_tell_is_set_aside_and_the_other
     async with Server(answer) as server, open_client(office.sandbox, url=server.api_url) as client:
         for id_ in (11, 12, 13, 14):
             await office.receive(24, body("task", id_))
-        await office.drain(office.reader(client=client))
+        reader = office.reader(client=client)
+        await office.drain(reader)
+        assert reader.problem() is None
         asked = [one.path for one in server.asked]
     assert (await office.rows("tasks")).keys() == {"11", "12", "14"}
     [reason] = await office.dead()
     assert "418" in reason
     assert "teapot" in reason
     assert asked.count("/api/v2/tasks/13") <= QUICK.attempts + 1
+
+
+async def test_a_delivery_is_not_delivered_again_while_its_record_is_being_read(
+    office: Office, tmp_path: Path
+) -> None:
+    """On a clock that goes on with every look at the bus: many leases pass while the answer is awaited."""
+    clock = ManualClock()
+    intake = await open_bus(
+        f"sqlite:///{tmp_path / 'other.sqlite'}", clock=clock, settings=BusSettings(lease_seconds=60.0)
+    )
+
+    async def answer(_: Asked) -> web.StreamResponse:
+        answered_at = clock.monotonic() + 600.0
+        await until(lambda: clock.monotonic() > answered_at)
+        return reply({"data": {"id": "17", "type": "tasks", "attributes": {}}})
+
+    async with Server(answer) as server, open_client(office.sandbox, url=server.api_url) as client:
+        await intake.publish([delivery(24, body("task", 17)).message()])
+        limits = replace(QUICK, extend=0.002, idle=0.5)
+        await office.drain(office.reader(limits, intake=intake, client=client))
+        assert len(server.asked) == 1
+    assert office.told.most_waiting == 1
+    await intake.close()
 
 
 async def test_a_stopped_reader_gives_everything_back_at_once(office: Office) -> None:
