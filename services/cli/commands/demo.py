@@ -11,12 +11,13 @@ import click
 
 from services.cli.commands.backfill import crawl_and_write
 from services.cli.commands.sandbox import LIMIT_SCALE
+from services.cli.demonstration import LiveOutcome, show_live
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.output import Output
 from services.cli.reading import open_for_reading
 from services.cli.render.summary import print_summary
 from services.cli.world import open_client, open_world
-from services.sandbox import Limits, Sandbox, SandboxSettings
+from services.sandbox import Limits, Sandbox, SandboxSettings, WebhookSettings
 from shared.config import TOKEN_VARIABLE, Settings, load_settings
 from shared.errors import ExitCode
 from shared.urls import path_of
@@ -42,15 +43,33 @@ limit 10"""
 
 @click.command(epilog="Example: productive-ingest demo --people 20")
 @click.option("--people", type=click.IntRange(2), default=50, show_default=True, help="The agency's size.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 3600),
+    default=12.0,
+    show_default=True,
+    help="How long to watch the agency work; 0 ends after the crawl.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 200, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="Changes per second meanwhile.",
+)
 @common_options
 @run_async
-async def demo(invocation: Invocation, people: int) -> int:
-    """Crawl a make-believe agency into a database, and ask it a question. Needs no account.
+async def demo(invocation: Invocation, people: int, seconds: float, rate: float) -> int:
+    """Crawl a make-believe agency into a database, ask it a question, and watch changes arrive by webhook.
 
-    It leaves everything in ./productive-demo (or --data-dir) for you to look at.
+    Needs no account. It leaves everything in ./productive-demo (or --data-dir) for you to look at.
     """
     output = invocation.output
-    sandbox_settings = SandboxSettings(people=people, limits=Limits(time_scale=LIMIT_SCALE))
+    webhooks = WebhookSettings(complete_share=0.3, duplicate_share=0.1, shuffle=0.1)
+    sandbox_settings = SandboxSettings(
+        people=people, limits=Limits(time_scale=LIMIT_SCALE), webhooks=webhooks
+    )
+    outcome: LiveOutcome | None = None
     async with Sandbox(sandbox_settings) as sandbox:
         settings = _settings(invocation, sandbox)
         output.say(f"A make-believe agency of {people} people answers at {sandbox.url}", style="bold")
@@ -59,22 +78,49 @@ async def demo(invocation: Invocation, people: int) -> int:
             summary, totals = await crawl_and_write(
                 dataclasses.replace(invocation, settings=settings), world, client
             )
-    print_summary(output, summary, totals.applied, settings.warehouse_url)
+            print_summary(output, summary, totals.applied, settings.warehouse_url)
+            profits = await _ask(output, settings)
+            if seconds:
+                output.say()
+                output.say(f"Now its people work for {seconds:g} seconds:", style="bold")
+                outcome = await show_live(output, world, client, sandbox, seconds=seconds, rate=rate)
+                _tell(output, outcome)
+    _what_next(output, settings)
+    output.result({"crawl": summary, "profit_per_project": profits, "live": outcome})
+    good = summary.complete and (outcome is None or not (outcome.not_seen or outcome.differing))
+    return ExitCode.OK if good else ExitCode.INCOMPLETE
+
+
+async def _ask(output: Output, settings: Settings) -> list[dict[str, str]]:
     async with open_for_reading(settings, output) as warehouse:
         answer = await warehouse.query(PROFIT_PER_PROJECT)
     output.say()
     output.say("Profit per project, from five of the tables:", style="bold")
     output.table(answer.columns, answer.rows)
-    _what_next(output, settings)
-    output.result(
-        {
-            "crawl": summary,
-            "profit_per_project": [
-                dict(zip(answer.columns, map(str, row), strict=True)) for row in answer.rows
-            ],
-        }
+    return [dict(zip(answer.columns, map(str, row), strict=True)) for row in answer.rows]
+
+
+def _tell(output: Output, outcome: LiveOutcome) -> None:
+    counts = outcome.deliveries
+    output.say()
+    output.say(
+        f"{outcome.changes:,} changes: half of them were in the warehouse within "
+        f"{outcome.median_seconds:.2f} s, all within {outcome.longest_seconds:.2f} s.",
+        style="bold",
     )
-    return ExitCode.OK if summary.complete else ExitCode.INCOMPLETE
+    output.say(
+        f"{counts['received']:,} deliveries, some of them twice and out of order: {counts['published']:,} "
+        f"whole records, {counts['deleted']:,} deletions, and {counts['reread']:,} for which the record was "
+        "read again."
+    )
+    if outcome.not_seen:
+        output.say(f"{outcome.not_seen:,} changes did not arrive.", style="bold red")
+    if outcome.differing:
+        output.say(f"Not as in the sandbox: {', '.join(outcome.differing)}.", style="bold red")
+    else:
+        output.say(
+            f"The {outcome.compared} tables they belong to are as the sandbox has them.", style="green"
+        )
 
 
 def _settings(invocation: Invocation, sandbox: Sandbox) -> Settings:
