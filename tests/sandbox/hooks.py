@@ -75,3 +75,12 @@ async def register(sandbox: Sandbox, url: str, events: Sequence[int]) -> dict[in
             assert reply.status == 201
             made[event] = reply.data
     return made
+
+
+def with_to_one(resource: dict[str, Any]) -> dict[str, Any]:
+    """A record without the lists of records that it leads to, which no delivery tells."""
+    ends = {
+        name: {"meta": {"included": False}} if isinstance(end["data"], list) else end
+        for name, end in resource["relationships"].items()
+    }
+    return {**resource, "relationships": ends}

@@ -8,7 +8,7 @@ import pytest
 
 from services.sandbox.load import WEIGHTS, Load, LoadSettings
 from services.sandbox.webhooks.events import EVENTS
-from tests.sandbox.hooks import Call
+from tests.sandbox.hooks import Call, with_to_one
 from tests.sandbox.test_webhook_deliveries import sending
 
 TABLES = {
@@ -44,7 +44,7 @@ async def test_a_mirror_that_follows_complete_deliveries_stays_equal(seed: int) 
 
         def truth() -> dict[str, dict[str, Any]]:
             return {
-                table: {record["id"]: record for record in organization.resources(table)}
+                table: {record["id"]: with_to_one(record) for record in organization.resources(table)}
                 for table in TABLES.values()
             }
 

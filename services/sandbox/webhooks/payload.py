@@ -73,7 +73,12 @@ class Payloads:
         whole = self._random.random() < self._settings.complete_share
         attributes, relationships = resource["attributes"], resource["relationships"]
         included = self._included(habit, relationships)
-        if not whole:
+        if whole:
+            many = {name for name, relation in self._schema[table].relations.items() if relation.many}
+            relationships = {
+                name: _NOT_INCLUDED if name in many else end for name, end in relationships.items()
+            }
+        else:
             if self._random.random() < self._settings.cut_share:
                 attributes = {name: value for name, value in attributes.items() if name not in habit.cut}
             relationships = {

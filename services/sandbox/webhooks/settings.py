@@ -12,7 +12,7 @@ class WebhookSettings:
     """Everything that decides how deliveries look and when they come. Shares are between 0 and 1."""
 
     complete_share: float = 0.0
-    """Deliveries that hold every attribute, and every relationship with its ids. The rest is partial."""
+    """Deliveries that hold every attribute, and the id of every to-one relationship. The rest is partial."""
 
     cut_share: float = 0.5
     """Partial deliveries that lack some of the attributes, too."""
