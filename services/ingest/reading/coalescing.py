@@ -7,6 +7,7 @@ that clocks may differ by, before the request left. The others wait for a readin
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -56,11 +57,16 @@ class Coalescer:
         self._pending: dict[str, dict[str, Pending]] = {}
         self._under_way: dict[tuple[str, str], Pending] = {}
         self._count = 0
+        self._counts: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
         """How many deliveries are in here."""
         return self._count
+
+    def count_of(self, table: str) -> int:
+        """How many deliveries wait for records of the table, not counting readings under way."""
+        return self._counts[table]
 
     def lease_ids(self) -> list[str]:
         """Of all deliveries in here."""
@@ -80,6 +86,7 @@ class Coalescer:
         pending = by_id.setdefault(hint.id, Pending(hint.table, hint.id))
         pending.waiting.append(Waiting(lease_id, hint.happened_us))
         self._count += 1
+        self._counts[hint.table] += 1
 
     def take(self, table: str, most: int, *, alone: bool | None = None) -> list[Pending]:
         """Up to `most` records to be read now: those to be read `alone`, those not, or any.
@@ -94,6 +101,7 @@ class Coalescer:
                 taken.append(pending)
         for pending in taken:
             self._forget(pending)
+            self._counts[table] -= len(pending.waiting)
             self._under_way[pending.table, pending.id] = pending
         return taken
 
@@ -108,6 +116,7 @@ class Coalescer:
             if not later.waiting:
                 self._forget(later)
             self._count -= len(shown)
+            self._counts[pending.table] -= len(shown)
             settled += [one.lease_id for one in shown]
         return settled
 
@@ -125,6 +134,19 @@ class Coalescer:
         by_id[pending.id] = Pending(
             pending.table, pending.id, [*pending.waiting, *(later.waiting if later else ())], alone
         )
+        self._counts[pending.table] += len(pending.waiting)
+
+    def shed(self, table: str, keep: int) -> list[str]:
+        """Let go of the table's latest records until at most `keep` deliveries wait: their leases."""
+        shed: list[str] = []
+        for pending in reversed(list(self._pending.get(table, {}).values())):
+            if self._counts[table] <= keep:
+                break
+            self._forget(pending)
+            self._counts[table] -= len(pending.waiting)
+            self._count -= len(pending.waiting)
+            shed += pending.lease_ids
+        return shed
 
     def _ready(self, table: str) -> Iterator[Pending]:
         by_id = self._pending.get(table, {})

@@ -27,6 +27,12 @@ class ReadingLimits:
     held: int = 5_000
     """How many deliveries may wait for their records to be read; the others are given back for a while."""
 
+    held_share: float = 0.25
+    """The share of `held` that one table may take, so that a burst for one does not keep out the others."""
+
+    held_resting: int = 200
+    """How many of a table that cannot be read at the moment."""
+
     concurrency: int = 4
     """How many readings may be under way at once, of all tables together."""
 
@@ -38,7 +44,8 @@ class ReadingLimits:
     """How long a table is left alone after a failure: doubling from the first to the longest."""
 
     overflow_pause: float = 5.0
-    """For how long deliveries beyond `held` are given back at first; doubling with each time."""
+    overflow_longest_pause: float = 120.0
+    """For how long deliveries beyond these bounds are given back: doubling with each time."""
 
     idle: float = 0.5
     """How long a look at an empty bus lasts."""

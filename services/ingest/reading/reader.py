@@ -23,7 +23,6 @@ from services.ingest.reading.interpretation import Interpreter, Nonsense, Publis
 from services.ingest.reading.rereading import Rereading
 from services.ingest.reading.settling import Settler
 from services.ingest.reading.troubles import Troubles
-from shared.bus.limits import MAX_LEASE_SECONDS
 from shared.bus.port import Delivery as Leased
 from shared.clock import MICROSECONDS
 from shared.errors import IngestError, RecordError
@@ -177,9 +176,9 @@ class Reader:
 
     async def _see_to(self, found: _Sorted) -> float:
         """Returns for how many seconds it is of no use to go on."""
-        room = max(0, self._env.limits.held - self._rereading.waiting)
-        self._rereading.add([(hint, leased.lease_id) for leased, hint in found.partial[:room]])
-        await self._give_back_for_later([leased for leased, _ in found.partial[room:]])
+        beyond = [leased for leased, hint in found.partial if not self._rereading.add(hint, leased.lease_id)]
+        self._rereading.begin()
+        await self._give_back_for_later(beyond)
         for _, skip in found.skipped:
             self._settler.count("skipped", skip.table, 1)
         await self._settler.ack([leased.lease_id for leased, _ in found.skipped])
@@ -189,10 +188,11 @@ class Reader:
 
     async def _give_back_for_later(self, beyond: Sequence[Leased]) -> None:
         """What cannot be held now comes again, the later the more often it came."""
+        limits = self._env.limits
         by_delay: dict[float, list[str]] = defaultdict(list)
         for leased in beyond:
-            delay = self._env.limits.overflow_pause * 2.0 ** min(leased.attempt - 1, 60)
-            by_delay[min(delay, MAX_LEASE_SECONDS)].append(leased.lease_id)
+            delay = limits.overflow_pause * 2.0 ** min(leased.attempt - 1, 60)
+            by_delay[min(delay, limits.overflow_longest_pause)].append(leased.lease_id)
         for delay, lease_ids in by_delay.items():
             await self._settler.give_back(lease_ids, delay_seconds=delay)
 

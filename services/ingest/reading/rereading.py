@@ -98,14 +98,20 @@ class Rereading:
             except TimeoutError:
                 return
 
-    def add(self, hints: Sequence[tuple[Hint, str]]) -> None:
-        """Hold these deliveries (each with its lease) until their records have been read and published."""
-        for hint, lease_id in hints:
-            self._coalescer.add(hint, lease_id)
-        self._begin()
+    def add(self, hint: Hint, lease_id: str) -> bool:
+        """Hold a delivery until its record was read and published; False when there is no room for it."""
+        if self.is_full or self._coalescer.count_of(hint.table) >= self._bound(hint.table):
+            return False
+        self._coalescer.add(hint, lease_id)
+        return True
 
-    def _begin(self) -> None:
-        """Begin whatever may be read now: each table in its turn, so that none starves the others."""
+    def _bound(self, table: str) -> int:
+        limits = self._env.limits
+        share = max(1, int(limits.held * limits.held_share))
+        return min(share, limits.held_resting) if table in self._resting else share
+
+    def begin(self) -> None:
+        """Begin to read whatever may be read now: each table in its turn, so that none starves the others."""
         tables = deque(sorted(self._coalescer.tables(), key=lambda table: self._turns.get(table, 0)))
         while tables and not self._closed and len(self._readings) < self._env.limits.concurrency:
             table = tables.popleft()
@@ -146,7 +152,7 @@ class Rereading:
                 self._readings.discard(task)
             if gathers:
                 self._gathering.discard(table)
-        self._begin()
+        self.begin()
 
     async def _ask(self, table: str, unsettled: dict[str, Pending]) -> None:
         """Ask, and settle everything that is answered; takes out of `unsettled` what needs no more care."""
@@ -215,6 +221,8 @@ class Rereading:
                 self._troubles.end(table)
             else:
                 given_back += self._coalescer.drop(one)
+        # What cannot be read now must not take the room of what can.
+        given_back += self._coalescer.shed(table, self._bound(table))
         await self._settler.give_back(given_back, delay_seconds=pause)
 
     async def _give_up(self, pending: Pending, reason: str) -> None:
@@ -237,7 +245,7 @@ class Rereading:
     async def _wake(self, table: str, seconds: float) -> None:
         await self._env.clock.sleep(seconds)
         self._resting.discard(table)
-        self._begin()
+        self.begin()
 
     def _answers_of(self, table: str) -> Answers:
         if table not in self._answers:

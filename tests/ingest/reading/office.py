@@ -31,7 +31,14 @@ from shared.secrets.secret import Secret
 from tests.ingest.reading.bodies import body, event_of
 
 HASTY = RetryPolicy(attempts=2, first_contact_attempts=2, first_wait=0.001, longest_wait=0.002)
-QUICK = ReadingLimits(first_pause=0.01, longest_pause=0.05, overflow_pause=0.01, idle=0.02, extend=5.0)
+QUICK = ReadingLimits(
+    first_pause=0.01,
+    longest_pause=0.05,
+    overflow_pause=0.01,
+    overflow_longest_pause=0.05,
+    idle=0.02,
+    extend=5.0,
+)
 PATIENCE = 20.0
 
 

@@ -85,6 +85,16 @@ def test_the_oldest_are_taken_first_and_no_more_than_asked_for() -> None:
     assert coalescer.tables() == ["deals"]
 
 
+def test_the_latest_are_shed_when_there_is_no_room_for_them() -> None:
+    coalescer = Coalescer()
+    for number in range(6):
+        coalescer.add(hint(str(number % 3)), str(number))
+    coalescer.add(hint(table="deals"), "other table")
+    assert coalescer.shed("tasks", 4) == ["2", "5"]
+    assert coalescer.shed("tasks", 4) == []
+    assert (coalescer.count_of("tasks"), coalescer.count) == (4, 5)
+
+
 class Readings(RuleBasedStateMachine):
     """A world with one clock: an event is shown by a reading that was sent after it."""
 
@@ -136,6 +146,11 @@ class Readings(RuleBasedStateMachine):
         pending, _ = self.under_way.pop()
         self.coalescer.put_back(pending, alone=alone)
 
+    @rule(keep=st.integers(0, 5))
+    def shed(self, keep: int) -> None:
+        self.held -= set(self.coalescer.shed("tasks", keep))
+        assert self.coalescer.count_of("tasks") <= keep
+
     @precondition(lambda self: self.under_way)
     @rule()
     def fail(self) -> None:
@@ -146,6 +161,8 @@ class Readings(RuleBasedStateMachine):
     def nothing_is_lost_or_counted_twice(self) -> None:
         assert sorted(self.coalescer.lease_ids()) == sorted(self.held)
         assert self.coalescer.count == len(self.held)
+        under_way = sum(len(pending.waiting) for pending, _ in self.under_way)
+        assert self.coalescer.count_of("tasks") == len(self.held) - under_way
 
     @invariant()
     def no_record_is_read_twice_at_once(self) -> None:

@@ -83,6 +83,31 @@ async def test_while_productive_is_down_deletes_and_whole_payloads_still_flow(of
     assert await office.differences("time_entries") == []
 
 
+@pytest.mark.parametrize("down", [True, False])
+async def test_a_table_that_is_down_or_slow_leaves_room_for_the_others(office: Office, down: bool) -> None:
+    """There are many times more deliveries for it than may be held of all tables."""
+    stuck = asyncio.Event()
+
+    async def answer(asked: Asked) -> web.StreamResponse:
+        if asked.path.split("/")[3] == "time_entries":
+            if down:
+                return refused(503)
+            await stuck.wait()
+        id_ = asked.path.rsplit("/", 1)[1]
+        return reply({"data": {"id": id_, "type": "tasks", "attributes": {}}})
+
+    for number in range(300):
+        await office.receive(8, body("time_entry", number))
+    await office.receive(24, body("task", 17))
+    async with Server(answer) as server, open_client(office.sandbox, url=server.api_url) as client:
+        limits = replace(QUICK, held=40, held_resting=5, pull_messages=50, stop=0.01)
+        async with office.running(office.reader(limits, client=client)):
+            await until(lambda: office.told.settled["reread", "tasks"] == 1)
+            assert office.told.most_waiting <= 40
+            stuck.set()
+    assert (await office.rows("tasks")).keys() == {"17"}
+
+
 async def test_a_server_that_is_down_is_not_asked_in_a_hot_loop(office: Office) -> None:
     office.sandbox.faults.errors_5xx = {"*": MANY}
     await tell_some(office, "tasks", 50)
