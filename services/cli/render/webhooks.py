@@ -235,7 +235,7 @@ def _done(one: Ensured, *, dry_run: bool) -> str:
 
 
 def _since(one: Listed) -> str:
-    return one.webhook.created[:16] or moment(one.since_us)
+    return moment(one.webhook.created_us) or moment(one.since_us)
 
 
 def _failure(one: Listed) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.ingest.tokens import HeldToken
-from services.ingest.webhooks.address import PublicAddress
+from services.ingest.webhooks.address import Place, PublicAddress
 from services.ingest.webhooks.environment import WebhooksEnvironment
 from services.ingest.webhooks.events import Event
 from services.ingest.webhooks.remote import RemoteWebhooks, State, Webhook
@@ -73,13 +73,14 @@ class Ensurer:
 
     async def ensure(self, event: Event) -> Ensured:
         """One webhook for the event: the newest that is on and whose token is to be had, else a new one."""
-        ours = self.at_target(event)
+        listed = self.at_target(event)
+        ours = listed or await self._not_listed(event)
         for webhook in ours:
             if webhook.state is State.OFF:
                 continue
-            token = await self._remote.token(webhook)
-            if token is None and webhook.id in self._held:
-                token = self._held[webhook.id].token
+            held = self._held.get(webhook.id)
+            # A webhook's token never changes, so what is held is as good where the list does not show it.
+            token = webhook.token or (held.token if held else None) or await self._remote.token(webhook)
             if token is not None:
                 did = await self._hold(event, webhook, token)
                 return await self._alone(Ensured(event, did, webhook, token), ours)
@@ -96,15 +97,22 @@ class Ensurer:
         await self._env.tokens.add(event.id, webhook.id, token)
         return Ensured(event, did, webhook, token)
 
+    async def _not_listed(self, event: Event) -> list[Webhook]:
+        """The event's webhooks that we made, though the list lacks them: it may lag, or not show us all.
+
+        Else each run would make another one.
+        """
+        listed = {webhook.id for webhook in self._existing}
+        ids = [one.webhook_id for one in self._held.values() if one.event_id == event.id]
+        found = [await self._remote.read(id_) for id_ in ids if id_ not in listed]
+        return [webhook for webhook in found if webhook is not None and self._is_at_target(webhook, event)]
+
     def at_target(self, event: Event) -> list[Webhook]:
         """The event's webhooks at our address, the newest first."""
-        return [
-            webhook
-            for webhook in reversed(self._existing)
-            if webhook.place is not None
-            and webhook.place.base == self._address.base
-            and webhook.event_id == event.id
-        ]
+        return [webhook for webhook in reversed(self._existing) if self._is_at_target(webhook, event)]
+
+    def _is_at_target(self, webhook: Webhook, event: Event) -> bool:
+        return webhook.place == Place(self._address.base, event.id)
 
     async def remove(self, webhooks: Sequence[Webhook]) -> None:
         """Delete webhooks; their tokens count a while longer, for what Productive still tries to deliver."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 
 from services.ingest.webhooks.address import Place, place_of
 from services.ingest.webhooks.events import Event
@@ -55,7 +56,7 @@ class Webhook:
     state: State
     off_us: int | None = None
     token: Secret | None = None
-    created: str = ""
+    created_us: int | None = None
 
     @property
     def place(self) -> Place | None:
@@ -93,11 +94,16 @@ class RemoteWebhooks:
         """The webhook's signature token; None when Productive does not give it."""
         if webhook.token is not None:
             return webhook.token
-        answer = await self._client.get(f"webhooks/{webhook.id}")
+        read = await self.read(webhook.id)
+        return read.token if read is not None else None
+
+    async def read(self, webhook_id: str) -> Webhook | None:
+        """One webhook; None when there is none with this id."""
+        answer = await self._client.get(f"webhooks/{quote(webhook_id, safe='')}")
         if isinstance(answer, Unavailable):
             raise _refused(answer, "read a webhook")
         read = _webhook(answer.resource) if isinstance(answer, Found) else None
-        return read.token if read is not None and read.id == webhook.id else None
+        return read if read is not None and read.id == webhook_id else None
 
     async def create(self, event: Event, target_url: str) -> tuple[Webhook, Secret]:
         """Make a webhook; with its token, without which it would be of no use."""
@@ -127,7 +133,7 @@ class RemoteWebhooks:
 
     async def delete(self, webhook: Webhook) -> None:
         """Delete a webhook; well, too, when it is gone already."""
-        answer = await self._client.delete(f"webhooks/{webhook.id}")
+        answer = await self._client.delete(f"webhooks/{quote(webhook.id, safe='')}")
         if isinstance(answer, Unavailable):
             raise _refused(answer, "delete webhooks")
         if not isinstance(answer, Gone | Found):
@@ -163,7 +169,7 @@ def _webhook(resource: Any) -> Webhook | None:
     off_us = parse_timestamp(attributes.get("deactivated_at"))
     is_off = attributes.get("deactivated_at") is not None or attributes.get("active") is False
     state = _STATES.get(integer(attributes.get("state_id")) or 0, State.UNKNOWN)
-    target, created = attributes.get("target_url"), attributes.get("created_at")
+    target, created_us = attributes.get("target_url"), parse_timestamp(attributes.get("created_at"))
     return Webhook(
         id=id_,
         event_id=integer(attributes.get("event_id")),
@@ -171,7 +177,7 @@ def _webhook(resource: Any) -> Webhook | None:
         state=State.OFF if is_off else state,
         off_us=off_us if isinstance(off_us, int) else None,
         token=_token(attributes.get("signature_token")),
-        created=created if isinstance(created, str) else "",
+        created_us=created_us if isinstance(created_us, int) else None,
     )
 
 

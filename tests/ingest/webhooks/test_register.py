@@ -63,6 +63,24 @@ async def test_a_second_run_after_a_rotation_leaves_the_secret_as_it_is(office: 
     assert await office.secrets.get(TOKENS_SECRET) == before
 
 
+async def test_webhooks_that_the_list_does_not_show_are_not_made_again(office: Office) -> None:
+    await register(office.env, office.address, office.events)
+    office.productive.lists_lag = True
+    outcome = await register(office.env, office.address, office.events)
+    assert {one.did for one in outcome.events} == {Did.NOTHING}
+    assert len(office.productive.webhooks) == 33
+    office.productive.lists_lag = False
+    assert await right(office)
+
+
+async def test_tokens_that_are_held_are_not_asked_for_again(office: Office) -> None:
+    office.productive.list_shows_token = False
+    await register(office.env, office.address, office.events)
+    office.productive.asked.clear()
+    await register(office.env, office.address, office.events)
+    assert all("/webhooks/" not in path for _, path in office.productive.asked)
+
+
 async def test_a_few_events_can_be_registered_and_others_later(office: Office) -> None:
     await register(office.env, office.address, office.events[:2])
     await register(office.env, office.address, office.events[2:4])
