@@ -24,7 +24,7 @@ class ReadingLimits:
     pull_bytes: int = 16 << 20
     """How many bytes of them; more only if one alone is larger. Their bodies are not kept."""
 
-    held: int = 5_000
+    held: int = 20_000
     """How many deliveries may wait for their records to be read; the others are given back for a while."""
 
     held_share: float = 0.25
@@ -43,7 +43,7 @@ class ReadingLimits:
     longest_pause: float = 60.0
     """How long a table is left alone after a failure: doubling from the first to the longest."""
 
-    overflow_pause: float = 5.0
+    overflow_pause: float = 1.0
     overflow_longest_pause: float = 120.0
     """For how long deliveries beyond these bounds are given back: doubling with each time."""
 

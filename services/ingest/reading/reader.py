@@ -179,9 +179,9 @@ class Reader:
         beyond = [leased for leased, hint in found.partial if not self._rereading.add(hint, leased.lease_id)]
         self._rereading.begin()
         await self._give_back_for_later(beyond)
+        await self._settler.ack([leased.lease_id for leased, _ in found.skipped])
         for _, skip in found.skipped:
             self._settler.count("skipped", skip.table, 1)
-        await self._settler.ack([leased.lease_id for leased, _ in found.skipped])
         for leased, reason in found.senseless:
             await self._settler.set_aside("", [leased.lease_id], reason)
         return await self._publish(found.whole)
@@ -216,10 +216,10 @@ class Reader:
             await self._settler.give_back(lease_ids, delay_seconds=pause)
             return pause
         self._troubles.end("publishing")
+        await self._settler.ack(lease_ids)
         for _, publish in whole:
             deleted = publish.record.op == "delete"
             self._settler.count("deleted" if deleted else "published", publish.table, 1)
-        await self._settler.ack(lease_ids)
         return 0.0
 
     async def _keep_leases(self) -> None:

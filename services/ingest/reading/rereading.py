@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from typing import Literal
 
 from services.ingest.reading.answering import Answers
 from services.ingest.reading.coalescing import Coalescer, Pending
@@ -192,17 +193,17 @@ class Rereading:
         records = {id_: answers.record(unsettled[id_], answer) for id_, answer in known.items()}
         good = [record for record in records.values() if isinstance(record, Record)]
         await self._settler.publish({table: good})
-        done: list[str] = []
+        done: dict[Literal["upsert", "delete"], list[str]] = {"upsert": [], "delete": []}
         for id_, record in records.items():
             one = unsettled.pop(id_)
             self._strikes.good(table, id_)
             if isinstance(record, Rejected):
                 await self._give_up(one, f"{table}: {record.reason}")
                 continue
-            lease_ids = self._coalescer.finish(one, known[id_].observed_us)
-            self._settler.count("deleted" if record.op == "delete" else "reread", table, len(lease_ids))
-            done += lease_ids
-        await self._settler.ack(done)
+            done[record.op] += self._coalescer.finish(one, known[id_].observed_us)
+        await self._settler.ack([*done["upsert"], *done["delete"]])
+        self._settler.count("reread", table, len(done["upsert"]))
+        self._settler.count("deleted", table, len(done["delete"]))
 
     async def _failed(self, table: str, unsettled: dict[str, Pending], error: IngestError) -> None:
         pause = self._troubles.add(table, error)

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.reading.answering import Answers
+from services.ingest.reading.coalescing import Pending, Waiting
 from services.ingest.reading.hint import Hint
 from services.ingest.reading.interpretation import Interpreter, Nonsense, Publish, Reread, Skip
 from services.ingest.reading.payload import TEST_EVENT
+from services.ingest.reading.wholeness import Wholeness
 from shared.catalog import load_catalog
-from shared.catalog.selection import SelectedTable, SelectionRules, select
+from shared.catalog.selection import SelectionRules, select
+from shared.productive import Found, Gone
+from shared.record import Record, Rejected
 from tests.ingest.reading.bodies import NOON_US, SECOND, body, delivery, event_of, stamp, whole
 
 CATALOG = load_catalog()
@@ -230,14 +235,26 @@ def test_a_test_of_our_own_is_skipped_for_any_event() -> None:
         assert isinstance(interpret(event_id, body(event=TEST_EVENT)), Skip)
 
 
-def test_what_is_nested_too_deep_to_be_written_again_does_no_harm() -> None:
-    deep: Any = None
-    for _ in range(400):
-        deep = [deep]
-    tables = {"tasks": SelectedTable(CATALOG["tasks"], TASKS.columns)}
-    resource = whole(TASKS, custom_fields=deep)
-    result = Interpreter(CATALOG, tables).interpret(delivery(24, body("task", 17, resource=resource)))
-    assert isinstance(result, (Publish, Reread))
+def nested(depth: int) -> Any:
+    value: Any = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_what_is_nested_too_deep_to_be_written_down_again_trips_nothing() -> None:
+    resource = whole(TASKS, custom_fields=nested(5_000))
+    assert Wholeness(TASKS).record(resource, "17", observed_us=NOON_US) is None
+    pending = Pending("tasks", "17", [Waiting("lease", NOON_US)])
+    assert isinstance(Answers(TASKS).record(pending, Found(resource, NOON_US)), Rejected)
+
+
+def test_a_record_that_is_gone_went_no_earlier_than_what_is_told_of_it() -> None:
+    pending = Pending("tasks", "17", [Waiting("1", NOON_US + 9), Waiting("2", NOON_US)])
+    for asked, changed in ((NOON_US + 5, NOON_US + 9), (NOON_US + 20, NOON_US + 20)):
+        record = Answers(TASKS).record(pending, Gone(asked))
+        assert isinstance(record, Record)
+        assert (record.op, record.version) == ("delete", (changed, asked))
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from aiohttp import web
 from services.ingest.reading.strikes import Strikes
 from services.ingest.reading.troubles import Troubles
 from services.sandbox import Faults
-from shared.bus import BusSettings, open_bus
+from shared.bus import Bus, BusSettings, Message, open_bus
 from shared.clock import ManualClock
-from shared.errors import BusyError, CredentialsError, UnreachableError
+from shared.errors import BusyError, CredentialsError, RecordError, StorageError, UnreachableError
+from shared.record.codec import BatchCodec
 from tests.ingest.reading.bodies import body, delivery
 from tests.ingest.reading.office import PATIENCE, QUICK, Line, Office, open_client
 from tests.productive.server import Asked, Server, refused, reply
@@ -132,7 +133,7 @@ async def test_a_refused_token_is_told_and_nothing_is_lost_until_it_is_mended(of
                 await office.drain(reader)
             client.connection = office.client.connection
             await until(lambda: office.told.count("reread") == 3)
-            assert reader.problem() is None
+            await until(lambda: reader.problem() is None)
     assert (await office.rows("tasks")).keys() == set(ids)
     assert await office.dead() == []
 
@@ -154,6 +155,64 @@ async def test_a_bus_that_takes_nothing_is_tried_again_and_nothing_is_acked(
         await until(lambda: reader.problem() is None)
     assert await office.waiting() == 0
     assert len(await office.rows("tasks")) == 5
+
+
+class Refusing(Line):
+    """Takes everything but what tells of one record."""
+
+    def __init__(self, bus: Bus, codec: BatchCodec, id_: str) -> None:
+        super().__init__(bus)
+        self._codec = codec
+        self._id = id_
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            batch = (await self._codec.decode(message)).batch
+            if any(record.id == self._id for record in batch.records):
+                raise RecordError("no bus would take it")
+        await super().publish(messages)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_one_record_that_no_bus_takes_is_set_aside_and_the_others_are_published(
+    office: Office, whole: bool
+) -> None:
+    ids = office.sandbox.organization.ids("expenses")[:5]
+    for id_ in ids:
+        await office.tell("expenses", "update", id_, whole=whole)
+    reader = office.reader(bus=Refusing(office.bus, office.codec, ids[2]))
+    await office.drain(reader)
+    assert await office.dead() == ["no bus would take it"]
+    assert (await office.rows("expenses")).keys() == {*ids} - {ids[2]}
+    assert reader.problem() is None
+
+
+async def test_dead_letters_that_cannot_be_written_are_tried_again(office: Office) -> None:
+    class Full(Line):
+        tries = 0
+
+        async def dead_letter(self, lease_id: str, reason: str) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise StorageError("the disk is full")
+            await super().dead_letter(lease_id, reason)
+
+    office.sandbox.faults.unavailable = {"tasks": (403, "forbidden")}
+    await tell_some(office, "tasks", 1)
+    reader = office.reader(intake=Full(office.intake))
+    async with office.running(reader):
+        await until(lambda: office.told.count("dead") == 1)
+        await until(lambda: reader.problem() is None)
+    assert len(await office.dead()) == 1
+
+
+async def test_a_full_house_waits_for_room_and_takes_everything_in_the_end(office: Office) -> None:
+    ids = office.sandbox.organization.ids("time_entries")[:30]
+    for id_ in ids:
+        await office.tell("time_entries", "update", id_)
+    await office.drain(office.reader(replace(QUICK, held=4, held_share=1.0, pull_messages=4)))
+    assert office.told.most_waiting == 4
+    assert (await office.rows("time_entries")).keys() == set(ids)
 
 
 async def test_an_intake_that_does_not_answer_is_tried_again(office: Office) -> None:
