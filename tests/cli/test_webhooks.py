@@ -68,10 +68,21 @@ def test_verify_goes_through_the_receiver_and_mends_what_productive_switched_off
     assert registered.run("verify").return_value == ExitCode.OK
 
 
-def test_verify_says_what_is_wrong_with_an_address_and_ends_with_an_error(registered: Town) -> None:
-    result = registered.run("verify", "--url", "http://127.0.0.1:9", "--json")
-    assert result.return_value == ExitCode.INCOMPLETE
-    assert "the connection is refused" in result.stdout
+def test_verify_says_what_is_wrong_with_an_address(registered: Town) -> None:
+    failure = registered.run("verify", "--url", "http://127.0.0.1:9").exception
+    assert isinstance(failure, ConfigError)
+    assert "the connection is refused" in failure.message
+    assert len(registered.ours()) == 33
+
+
+def test_verify_ends_with_an_error_when_nothing_arrives(tmp_path: Path) -> None:
+    with town(tmp_path / "deaf") as deaf:
+        deaf.json("register", "--url", deaf.base, "--event", "task")
+        deaf.call(deaf.receiver.close())
+        result = deaf.run("verify")
+        assert result.return_value == ExitCode.INCOMPLETE
+        assert "3 of 3 events do not arrive." in result.stdout
+        assert "Start the receiver" in result.stdout
 
 
 def test_tokens_can_be_rotated_and_the_receiver_knows_the_new_ones_at_once(registered: Town) -> None:
@@ -94,7 +105,37 @@ def test_replay_reads_what_changed_and_writes_it(registered: Town) -> None:
     tables = {table["table"]: table for table in outcome["tables"]}
     assert tables["tasks"]["records"] >= 1
     assert not tables["tasks"]["whole"]
-    assert (registered.folder / "productive.duckdb").exists()
+    rows = dict(registered.rows("select id, title from tasks"))
+    assert rows[changed] == "Changed in an outage"
+    assert gone not in rows
+
+
+def test_deliveries_that_failed_to_the_end_are_replayed_from_the_log_into_the_warehouse(
+    tmp_path: Path,
+) -> None:
+    with town(tmp_path / "outage") as there:
+        there.json("register", "--url", there.base, "--event", "tasks", "--event", "bookings")
+        there.call(there.receiver.close())
+        organization = there.sandbox.organization
+        changed, gone = organization.ids("tasks")[0], organization.ids("bookings")[0]
+
+        async def happen() -> None:
+            organization.put("tasks", changed, attributes={"title": "Told to nobody"})
+            organization.remove("bookings", gone)
+            await there.sandbox.webhooks.idle()
+
+        there.call(happen())
+        assert [one["last_failure"] for one in there.json("list")["webhooks"]].count(None) == 4
+        outcome = there.json("replay", "--failed-only")
+        assert outcome["failed_deliveries"] == {
+            "published": 2,
+            "delivered": 0,
+            "unreadable": 0,
+            "problem": "",
+        }
+        assert there.rows("select id, title from tasks") == [(changed, "Told to nobody")]
+        assert there.rows("select id from bookings") == []
+        assert there.json("replay", "--failed-only")["complete"]
 
 
 def test_a_plan_without_webhooks_and_a_token_that_only_reads_are_explained(tmp_path: Path) -> None:

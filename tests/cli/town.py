@@ -24,6 +24,7 @@ from shared.clock import SystemClock
 from shared.objects import open_objects
 from shared.secrets import open_secrets
 from shared.urls import url_of
+from shared.warehouse import open_warehouse
 
 T = TypeVar("T")
 
@@ -33,6 +34,7 @@ class Town:
     """What a person at a terminal has: a Productive, a receiver with its public address, a data folder."""
 
     sandbox: Sandbox
+    receiver: Receiver
     base: str
     folder: Path
     call: Callable[[Coroutine[Any, Any, Any]], Any]
@@ -56,6 +58,20 @@ class Town:
         for token in self.signature_tokens():
             assert token not in result.output
         return json.loads(result.stdout)
+
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
+        """What the warehouse answers."""
+
+        async def ask() -> list[tuple[Any, ...]]:
+            warehouse = await open_warehouse(
+                url_of("duckdb", self.folder / "productive.duckdb"), read_only=True
+            )
+            try:
+                return [tuple(row) for row in (await warehouse.query(question, max_rows=10_000)).rows]
+            finally:
+                await warehouse.close()
+
+        return list(self.call(ask()))
 
     def signature_tokens(self) -> list[str]:
         """Those of all webhooks in the organization."""
@@ -111,4 +127,4 @@ async def _open(
         )
     )
     await stack.enter_async_context(sandbox)
-    return Town(sandbox, f"http://{host}:{port}", folder, call)
+    return Town(sandbox, receiver, f"http://{host}:{port}", folder, call)

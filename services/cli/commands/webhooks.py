@@ -146,7 +146,7 @@ async def rotate(invocation: Invocation, grace: float) -> None:
     """
     async with _open(invocation) as desk:
         outcome = await rotate_webhooks(desk.webhooks, grace_seconds=grace * _HOUR)
-    render.print_registered(invocation.output, outcome, dry_run=False)
+    render.print_rotated(invocation.output, outcome)
     invocation.output.result(render.plain_registered(outcome, dry_run=False))
 
 

@@ -64,7 +64,7 @@ def plain_listing(listing: Listing) -> dict[str, Any]:
 
 
 def print_registered(output: Output, outcome: Registered, *, dry_run: bool) -> None:
-    """What registering or rotating did, per event only where something was to be done."""
+    """What registering did, per event only where something was to be done."""
     rows = [(one.event.name, str(one.did), _done(one, dry_run=dry_run)) for one in _changed(outcome.events)]
     if rows:
         output.table(("event", "found", "done"), rows)
@@ -72,6 +72,16 @@ def print_registered(output: Output, outcome: Registered, *, dry_run: bool) -> N
     output.say(
         f"{len(outcome.events)} events at {outcome.address.base}: {outcome.created} "
         + ("would be made." if dry_run else f"made, {len(outcome.events) - outcome.created} were there."),
+        style="bold",
+    )
+
+
+def print_rotated(output: Output, outcome: Registered) -> None:
+    """What rotating did."""
+    old = sum(len(one.removed) for one in outcome.events)
+    output.say(
+        f"{outcome.created} events at {outcome.address.base} have new webhooks and new tokens; "
+        f"{old} old webhooks are deleted.",
         style="bold",
     )
 

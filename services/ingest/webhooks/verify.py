@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from services.ingest.webhooks.address import PublicAddress
 from services.ingest.webhooks.ensure import Did, Ensured
 from services.ingest.webhooks.environment import WebhooksEnvironment
-from services.ingest.webhooks.events import all_events
+from services.ingest.webhooks.events import Event, all_events
 from services.ingest.webhooks.probe import Heard, Prober
 from services.ingest.webhooks.register import register
 from services.ingest.webhooks.registration import RegistrationStore
 from services.ingest.webhooks.remote import State, Webhook
 from shared.clock import MICROSECONDS
+from shared.errors import ConfigError
 
 TRIED_SECONDS = 48 * 3600
 """Productive tries a delivery for this long before it switches the webhook off (documented): what was lost
@@ -68,12 +69,14 @@ async def verify(
 ) -> Verified:
     """Mend what is not as registered (`dry_run`: only tell), then knock at every event's URL.
 
-    `address` is the right one where it is not the registered one. What Productive switched off is made
-    anew, since it cannot be switched on. Raises what `register` raises, and `ConfigError` when nothing is
-    registered.
+    `address` is the right one where it is not the registered one; nothing is registered there unless the
+    receiver answers. What Productive switched off is made anew, since it cannot be switched on. Raises what
+    `register` raises, and `ConfigError` when nothing is registered or nobody answers at `address`.
     """
     registration = await RegistrationStore(env.objects, env.organization_id).required()
     events = [event for event in all_events(env.catalog) if event.id in registration.events]
+    if address is not None and address != registration.address:
+        await _try_address(env, prober, address, events)
     outcome = await register(env, address or registration.address, events, dry_run=dry_run)
     findings = [
         Finding(
@@ -91,6 +94,21 @@ async def verify(
         missed=bool(missed),
         missed_since_us=_missed_since([webhook for one in missed for webhook in one.removed]),
     )
+
+
+async def _try_address(
+    env: WebhooksEnvironment, prober: Prober, address: PublicAddress, events: Sequence[Event]
+) -> None:
+    """A mistyped address must not take the place of one that works."""
+    for event in events:
+        for token in await env.tokens.tokens(event.id):
+            heard, details = await prober.knock(event, address.target(event.id), token)
+            if heard is not Heard.ACCEPTED:
+                raise ConfigError(
+                    f"the receiver does not answer at {address.base}: {heard} ({details})",
+                    advice=f"Nothing was changed. {heard.advice}",
+                )
+            return
 
 
 async def _knocked(prober: Prober, findings: Sequence[Finding], address: PublicAddress) -> list[Finding]:

@@ -100,6 +100,15 @@ async def test_another_address_is_registered_when_it_is_given(registered: Office
     assert (await registered.registrations.required()).base == other.base
 
 
+async def test_an_address_where_nobody_answers_takes_no_ones_place(registered: Office) -> None:
+    before = dict(registered.productive.webhooks)
+    with pytest.raises(ConfigError, match="refused") as caught:
+        await verify(registered.env, registered.prober, PublicAddress.parse("http://127.0.0.1:9"))
+    assert "Nothing was changed" in caught.value.advice
+    assert registered.productive.webhooks == before
+    assert (await registered.registrations.required()).base == registered.address.base
+
+
 async def test_without_a_registration_there_is_nothing_to_verify(office: Office) -> None:
     with pytest.raises(ConfigError, match="register"):
         await verify(office.env, office.prober)
