@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from services.ingest.delivery import Delivery
+from services.ingest.webhooks import failed
 from services.ingest.webhooks.environment import ReplayEnvironment
 from services.ingest.webhooks.failed import replay_failed
 from services.ingest.webhooks.replay import Replayed, replay
@@ -192,6 +193,21 @@ async def test_entries_of_others_older_ones_and_those_without_a_payload_are_left
     found = await replay_failed(desk.env, since)
     assert (found.published, found.unreadable) == (3, 2)
     assert {json.loads(delivery.body)["item_id"] for delivery in await desk.deliveries()} == {6, 7, 8}
+
+
+async def test_a_log_too_large_to_be_held_back_is_published_bit_by_bit_and_nothing_twice(
+    productive: Productive, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failed, "_HELD_BYTES", 100)
+    productive.page_size = 7
+    productive.lists["webhook_logs"] = [
+        log(number, job=f"job-{number % 20}", payload=json.dumps({"item_id": number % 20}))
+        for number in range(1, 61)
+    ]
+    assert (await replay_failed(desk.env, 0)).published == 20
+    assert sorted(json.loads(delivery.body)["item_id"] for delivery in await desk.deliveries()) == [
+        *range(20)
+    ]
 
 
 async def test_without_a_number_of_the_job_the_same_payload_is_the_same_delivery(
