@@ -50,10 +50,10 @@ class Bodies:
     async def read(self, request: web.BaseRequest) -> bytes | BodyRefusal:
         """The whole body; nothing of it is kept when it is refused."""
         content = request.content
-        if content.is_eof():
-            # The usual case: it came together with the head.
-            return self._whole(content.read_nowait())
         try:
+            if content.is_eof():
+                # The usual case: it came together with the head.
+                return self._whole(content.read_nowait())
             if request.headers.get("Expect", "").lower() == "100-continue":
                 await request.writer.write(_CONTINUE)
                 # The interim answer is not to be taken for the beginning of the real one.

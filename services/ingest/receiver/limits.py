@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from shared.bus import MAX_MESSAGE_BYTES
 from shared.errors import ConfigError
 
-_ROOM_FOR_ATTRIBUTES = 1_000_000
+_ROOM_FOR_ATTRIBUTES = 100_000
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ReceiverLimits:
         if not 0 < self.body_bytes <= MAX_MESSAGE_BYTES - _ROOM_FOR_ATTRIBUTES:
             raise ConfigError(
                 f"deliveries of up to {self.body_bytes:,} bytes",
-                advice=f"A bus takes no message larger than {MAX_MESSAGE_BYTES:,}: choose at most 9 MB.",
+                advice=f"A bus takes messages of up to {MAX_MESSAGE_BYTES:,} bytes: choose at most 9 MB.",
             )
         if self.bodies_bytes < 2 * self.body_bytes:
             raise ConfigError(

@@ -77,8 +77,10 @@ class Sweeper:
 
         Stops, with the error of the bus, where the bus does not take it.
         """
+        async with asyncio.timeout(_PATIENCE_SECONDS / 4):
+            names = await self._spool.names()
         failures = 0
-        for name in await self._spool.names():
+        for name in names:
             self._beat = self._clock.monotonic()
             try:
                 await self._sweep(name)

@@ -187,6 +187,25 @@ async def test_a_body_in_chunks_is_taken_up_to_the_size_of_any_body(world: World
     assert world.metric("productive_receiver_bodies_bytes") == 0
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("chunks", [b"zz\r\n", b"-1\r\n", b"5\r\nab\r\n0\r\n\r\n", b"f" * 40 + b"\r\nx"])
+async def test_chunks_that_are_none_are_refused(
+    world: World, client: Client, chunks: bytes, at_once: bool
+) -> None:
+    head = client.head(b"ab").replace(b"Content-Length: 2", b"Transfer-Encoding: chunked")
+    async with client.connected() as (reader, writer):
+        writer.write(head + chunks if at_once else head)
+        await writer.drain()
+        if not at_once:
+            await eventually(lambda: world.metric("productive_receiver_connections") == 1)
+            await asyncio.sleep(0)
+            writer.write(chunks)
+        assert (await answer(reader)).status == 400
+    assert await world.bus.deliveries() == []
+    assert world.metric("productive_receiver_shed_total", reason="error") == 0
+    assert world.metric("productive_receiver_bodies_bytes") == 0
+
+
 async def test_a_client_that_asks_first_is_told_to_go_on(world: World, client: Client) -> None:
     head = client.head(BODY).replace(b"Host: test", b"Host: test\r\nExpect: 100-continue")
     async with client.connected() as (reader, writer):

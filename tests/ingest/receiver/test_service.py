@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from services.ingest.receiver.limits import ReceiverLimits
 from services.ingest.receiver.service import Receiver
+from shared.clock import ManualClock
 from shared.errors import BusyError, ConfigError
-from tests.ingest.receiver.world import Client, State, World, running
+from tests.ingest.receiver.world import QUICK, Client, State, World, open_world, running
 
 
 async def test_a_taken_port_is_told_as_such(world: World, client: Client) -> None:
@@ -30,7 +32,7 @@ async def test_an_address_that_is_not_ours_is_a_mistake_in_the_settings(
     assert caught.value.advice
 
 
-@pytest.mark.parametrize("wrong", [{"body_bytes": 0}, {"body_bytes": 9_500_000}, {"bodies_bytes": 1_000}])
+@pytest.mark.parametrize("wrong", [{"body_bytes": 0}, {"body_bytes": 9_950_000}, {"bodies_bytes": 1_000}])
 def test_bounds_that_cannot_hold_are_a_mistake_in_the_settings(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError):
         ReceiverLimits(**wrong)
@@ -58,6 +60,15 @@ async def test_a_receiver_without_its_sweeper_is_not_alive(world: World) -> None
     async with Receiver(world.env) as receiver:
         assert (receiver.is_alive, receiver.is_ready) == (True, True)
     assert (receiver.is_alive, receiver.is_ready) == (False, False)
+
+
+async def test_a_receiver_whose_background_work_is_stuck_is_not_alive(tmp_path: Path) -> None:
+    clock = ManualClock()
+    patient = replace(QUICK, sweep_idle_seconds=600.0)
+    async with open_world(tmp_path, limits=patient, clock=clock) as world, running(world) as client:
+        assert (await client.get("/healthz")).status == 200
+        clock.advance(121)
+        assert (await client.get("/healthz")).status == 503
 
 
 async def test_the_bus_and_the_objects_stay_open_for_whoever_shares_them(world: World) -> None:
