@@ -23,7 +23,7 @@ is as much older than the switching off."""
 
 @dataclass(frozen=True)
 class Finding:
-    """One event. `was` says what was wrong, `heard` what the test event came to (None: it was not sent).
+    """One event. `ensured.did` says what was wrong, `heard` what the test event came to (None: not sent).
 
     `failing`: by Productive's word deliveries failed lately, though the webhook is still on.
     """
