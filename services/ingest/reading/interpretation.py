@@ -7,7 +7,8 @@ Versions. A payload's state is observed when the event was created, at the lates
 that it never beats a later reading of the same change. A deletion is a change at the event's time: that is
 after every change of the state that it deletes, and before those of a later re-creation. Where a table has
 no change time, its states are ordered by when they were observed, on our clock; so is its deletion, by its
-receipt, which is after every observation of what is deleted.
+receipt, which is after every observation of what is deleted. A deletion that comes late is not believed but
+looked at, because the record may have been restored.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ from shared.record.values import parse_timestamp
 
 _FUTURE_US: Final = 300 * MICROSECONDS
 """How far ahead of its receipt an event's time may be: more than clocks differ."""
+
+_JUST_NOW_US: Final = 600 * MICROSECONDS
+"""How old a deletion may be when it is received, to be believed without a look: far more than a delivery
+takes. Older are retries, replays, and all of them should `created` turn out to be the record's time."""
 
 _PAST_US: Final = 7 * 86_400 * MICROSECONDS
 """How long before its receipt an event may have happened: Productive tries for up to two days."""
@@ -101,8 +106,11 @@ class Interpreter:
         )
         return Reread(hint) if record is None else Publish(table, record)
 
-    def _deletion(self, table: str, payload: Payload, delivery: Delivery) -> Record:
+    def _deletion(self, table: str, payload: Payload, delivery: Delivery) -> Record | None:
+        """The record as deleted; None when that was not just now, so that it may be there again."""
         changed_us = _event_us(payload, delivery)
+        if changed_us is not None and changed_us < delivery.received_us - _JUST_NOW_US:
+            return None
         change_column = self._tables[table].table.change_column
         if changed_us is None or change_column is None:
             changed_us = _happened_us(payload, delivery)

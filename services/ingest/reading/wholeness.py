@@ -13,12 +13,15 @@ class Wholeness:
     """The rule for one table, with the columns that are selected of it.
 
     Whole is a resource of the right type and id that has every selected attribute (null is a value), the
-    `data` of every selected relationship (which is missing when it was not included, and null when there
-    is none), and the time of its change; and all of its values fit their columns.
+    `data` of every selected to-one relationship (which is missing when it was not included, and null when
+    there is none), and the time of its change; and all of its values fit their columns.
+
+    Lists of ids (to-many relationships) are neither needed nor taken over: a crawl and a re-read do not ask
+    for them, and a row must not depend on which way it came.
     """
 
     def __init__(self, selected: SelectedTable) -> None:
-        columns = selected.columns
+        columns = [column for column in selected.columns if column.kind != "to_many_ids"]
         self._type = selected.table.type
         self._change_column = selected.table.change_column
         self._attributes = frozenset(c.field for c in columns if c.kind == "attribute")
