@@ -101,6 +101,8 @@ async def test_a_connection_may_be_used_again_and_is_closed_when_it_is_not(world
 
 
 def test_as_many_connections_are_allowed_as_the_process_may_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 1, hard))
     limit = raise_file_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == limit
     assert connections_for(replace(QUICK, connections=10)) == 10

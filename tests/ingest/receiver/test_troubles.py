@@ -13,6 +13,7 @@ from services.ingest.receiver.service import Receiver
 from services.ingest.receiver.spool import PREFIX, Spool
 from shared.bus import Message
 from shared.clock import ManualClock
+from shared.errors import StorageError
 from tests.ingest.receiver.world import (
     QUICK,
     TOKEN,
@@ -119,6 +120,16 @@ async def test_when_neither_takes_anything_productive_shall_try_again(tmp_path: 
         assert [delivery.body for delivery in await world.bus.deliveries()] == [b"body"]
 
 
+async def test_who_waited_for_a_call_that_failed_does_not_wait_for_another(tmp_path: Path) -> None:
+    clock = ManualClock()
+    one_by_one = replace(NO_SWEEP, lanes=1, batch_items=1)
+    async with open_world(tmp_path, limits=one_by_one, clock=clock) as world, running(world) as client:
+        world.bus.state = world.objects.state = "hanging"
+        async with asyncio.timeout(len(BODIES) * one_by_one.publish_seconds / 2):
+            assert await deliver_all(client, BODIES) == {503}
+        assert world.metric("productive_receiver_spool_bytes") == 0
+
+
 async def test_a_full_spool_is_a_503_until_it_is_swept(world: World) -> None:
     small = replace(QUICK, spool_bytes=20_000, longest_pause_seconds=0.1)
     async with running(world.limited(small)) as client:
@@ -190,6 +201,48 @@ async def test_an_object_that_the_store_cannot_read_waits_while_others_are_swept
     world.objects.unreadable = ""
     await eventually(lambda: world.metric("productive_receiver_swept_total") == 2)
     assert [delivery.body for delivery in await world.bus.deliveries()] == [b"second", b"first"]
+
+
+async def test_a_sweep_that_fails_in_a_way_nobody_foresaw_is_tried_again(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def fail(prefix: str = "") -> list[str]:
+        if prefix == PREFIX and asyncio.current_task() is not starting:
+            tried.set()
+        raise ValueError("a bug")
+
+    world.bus.state = "down"
+    async with running(world) as client:
+        starting = asyncio.current_task()
+        assert (await client.deliver(b"body")).status == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(world.objects, "list", fail)
+            await tried.wait()
+        world.bus.state = "working"
+        await eventually(lambda: world.metric("productive_receiver_swept_total") == 1)
+    assert "a bug" in caplog.text
+
+
+async def test_a_store_that_reads_nothing_is_left_alone_until_the_next_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(150):
+        await world.objects.write(f"{PREFIX}{number:017d}-5-0123456789abcdef", b"")
+    reads = 0
+
+    async def fail(name: str) -> None:
+        nonlocal reads
+        reads += 1
+        raise StorageError("a bad disk")
+
+    monkeypatch.setattr(world.objects, "read", fail)
+    world = world.limited(replace(QUICK, sweep_seconds=60.0))
+    async with running(world):
+        await eventually(lambda: reads >= 100)
+        assert world.metric("productive_receiver_spool_bytes") > 0
+    assert reads == 100
 
 
 async def test_two_receivers_may_share_a_bus_and_a_spool(world: World) -> None:
