@@ -15,6 +15,7 @@ from services.cli.commands.serve import serve
 from services.cli.commands.status import status
 from services.cli.commands.tables import tables
 from services.cli.commands.verify import verify
+from services.cli.commands.webhooks import webhooks
 from services.cli.commands.writer import writer
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -25,6 +26,7 @@ COMMANDS: tuple[click.Command, ...] = (
     writer,
     serve,
     run,
+    webhooks,
     query,
     verify,
     status,
