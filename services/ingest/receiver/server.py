@@ -12,6 +12,7 @@ from aiohttp import web
 
 from services.ingest.delivery import Delivery
 from services.ingest.receiver.acceptance import Acceptance, Outcome
+from services.ingest.receiver.answers import yes
 from services.ingest.receiver.bodies import Bodies, BodyRefusal
 from services.ingest.receiver.environment import ReceiverEnvironment
 from services.ingest.receiver.guard import NO_SERVER, Guard
@@ -96,12 +97,14 @@ class Handler:
             return self._refuse_body(body)
         self.guard.busy(request.protocol)
         try:
-            return await self._signed(Delivery(int(event), received_us, body), signature)
+            return await self._signed(request, Delivery(int(event), received_us, body), signature)
         finally:
             self._bodies.forget(body)
             self.guard.waiting(request.protocol)
 
-    async def _signed(self, delivery: Delivery, signature: Signature) -> web.StreamResponse:
+    async def _signed(
+        self, request: web.BaseRequest, delivery: Delivery, signature: Signature
+    ) -> web.StreamResponse:
         try:
             believed = await self._is_believed(delivery, signature)
         except IngestError:
@@ -112,7 +115,7 @@ class Handler:
         key = (delivery.event_id, signature.digest)
         if key in self._replays:
             self._metrics.duplicate(size)
-            return web.Response(headers=NO_SERVER)
+            return yes(request)
         outcome = await self._acceptance.accept(delivery)
         if outcome is Outcome.OVERLOADED:
             return self._try_again("storage")
@@ -122,7 +125,7 @@ class Handler:
         else:
             self._metrics.spooled(size)
             self._spooled()
-        return web.Response(headers=NO_SERVER)
+        return yes(request)
 
     async def _is_believed(self, delivery: Delivery, signature: Signature) -> bool:
         tokens = self._env.tokens

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import time
 from dataclasses import replace
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -44,6 +46,24 @@ async def test_the_time_of_receipt_is_on_the_clock_that_the_receiver_is_given(wo
 async def test_a_body_is_not_looked_into(world: World, client: Client, body: bytes) -> None:
     assert (await client.deliver(body)).status == 200
     assert [delivery.body for delivery in await world.bus.deliveries()] == [body]
+
+
+async def test_old_and_one_time_clients_are_answered_in_their_way(world: World, client: Client) -> None:
+    modern = client.head(b"1") + b"1"
+    got = await client.send(modern)
+    assert "connection" not in got.headers
+    assert parsedate_to_datetime(got.headers["date"]).timestamp() == pytest.approx(time.time(), abs=60)
+
+    once = client.head(b"2").replace(b"Host: test", b"Host: test\r\nConnection: close") + b"2"
+    old = client.head(b"3").replace(b"HTTP/1.1", b"HTTP/1.0") + b"3"
+    for request in (once, old):
+        async with client.connected() as (reader, writer):
+            writer.write(request)
+            assert (await answer(reader)).status == 200
+            assert await reader.read() == b""
+    kept = client.head(b"4").replace(b"HTTP/1.1", b"HTTP/1.0\r\nConnection: keep-alive") + b"4"
+    assert (await client.send(kept)).headers["connection"] == "keep-alive"
+    assert len(await world.bus.deliveries()) == 4
 
 
 async def test_a_query_behind_the_path_is_of_no_matter(world: World, client: Client) -> None:
