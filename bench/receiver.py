@@ -19,9 +19,9 @@ from bench.report import Figure, Options
 
 GOAL = 1 / 0.5
 P99_GOAL = 50.0
-_ROUNDS = 5
-_REQUESTS = 15_000
-_CONNECTIONS = 64
+_ROUNDS = 7
+_REQUESTS = 10_000
+_CONNECTIONS = 128
 _EVENTS = (*range(1, 6), *range(7, 35))
 _PADDING = "x" * 1_200  # a delivery with its record is 1 to 4 KB
 _numbers = itertools.count(1)
