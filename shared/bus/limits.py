@@ -48,12 +48,10 @@ class BusSettings:
 
 def size_of(message: Message) -> int:
     """Bytes of the body and of the attributes in UTF-8; `RecordError` if these are not valid text."""
-    try:
-        return len(message.body) + sum(
-            len(key.encode()) + len(value.encode()) for key, value in message.attributes.items()
-        )
-    except UnicodeEncodeError as error:
-        raise RecordError(f"an attribute of a message is not valid text: {error.reason}") from None
+    size = len(message.body)
+    for key, value in message.attributes.items():
+        size += _bytes(key) + _bytes(value)
+    return size
 
 
 def checked_size(message: Message) -> int:
@@ -71,9 +69,19 @@ def checked_size(message: Message) -> int:
             f"{len(message.attributes)} attributes on one message; {MAX_ATTRIBUTES} are allowed"
         )
     for key, value in message.attributes.items():
-        if not key or len(key.encode()) > MAX_KEY_BYTES or len(value.encode()) > MAX_VALUE_BYTES:
+        if not key or _bytes(key) > MAX_KEY_BYTES or _bytes(value) > MAX_VALUE_BYTES:
             raise RecordError(
                 f"an attribute of a message is too long (or its key empty): {key[:40]!r}",
                 advice=f"Keys have 1 to {MAX_KEY_BYTES} bytes, values at most {MAX_VALUE_BYTES}.",
             )
     return size
+
+
+def _bytes(text: str) -> int:
+    """In UTF-8; most attributes are ASCII, which need not be encoded to be counted."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise RecordError(f"an attribute of a message is not valid text: {error.reason}") from None

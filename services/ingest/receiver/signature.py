@@ -23,6 +23,7 @@ HEADER: Final = "Productive-Signature"
 _LONGEST_HEADER = 512
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+_USUAL = re.compile(r"t=([0-9]{1,12}), ?s=([0-9a-f]{64})")
 _NOBODYS_TOKEN = (Secret(secrets.token_hex(16)),)
 """Tried where a webhook has no token, so that its absence takes as long to find as a wrong signature."""
 
@@ -71,6 +72,9 @@ def read_signature(headers: Sequence[str], *, now_us: int, tolerance_seconds: fl
 
 
 def _parse(header: str) -> Signature | None:
+    usual = _USUAL.fullmatch(header)
+    if usual:
+        return Signature(usual[1], bytes.fromhex(usual[2]))
     if len(header) > _LONGEST_HEADER:
         return None
     parts: dict[str, str] = {}
