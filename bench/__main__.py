@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import bus, limits, memory, pipeline, receiver, requests, warehouse
+from bench import bus, limits, live, memory, pipeline, receiver, requests, warehouse
 from bench.report import Figure, Options, print_figures, write_figures
 
 MEASURES: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
@@ -27,6 +27,7 @@ MEASURES: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
     "bus": bus.measure,
     "warehouse": warehouse.measure,
     "receiver": receiver.measure,
+    "live": live.measure,
 }
 
 

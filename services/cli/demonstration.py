@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import random
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,16 +35,19 @@ _PATIENCE_SECONDS = 15.0
 class LiveOutcome:
     """What the live part came to.
 
-    Times are from a change to its row, `deliveries` counts those of webhooks. `compared` is how many tables
+    Times are from a change to its row, `deliveries` counts those of webhooks, `requests` what it took to read
+    records again. `compared` is how many tables
     were compared with the sandbox afterwards, `differing` are those that were not the same.
     """
 
     registered: int
     changes: int
     median_seconds: float
+    p99_seconds: float
     longest_seconds: float
     not_seen: int
     deliveries: dict[str, int]
+    requests: int
     compared: int
     differing: Sequence[str]
 
@@ -68,17 +70,21 @@ async def show_live(
         crew.start(writer.run(), writer.stop)
         service.join(crew)
         crew.start(_work_and_watch(output, sandbox, watch, seconds=seconds, rate=rate))
+        before = client.stats.requests
         await crew.run(asyncio.Event())
+        requests = client.stats.requests - before
         verdicts = await verify(_verification(world, client, warehouse))
         await warehouse.refresh_snapshot(force=True)
-    took = [change.seconds for change in watch.changes if change.seconds is not None]
+    took = sorted(change.seconds for change in watch.changes if change.seconds is not None) or [0.0]
     return LiveOutcome(
         registered=registered,
         changes=len(watch.changes),
-        median_seconds=round(statistics.median(took), 3) if took else 0.0,
-        longest_seconds=round(max(took, default=0.0), 3),
+        median_seconds=round(took[len(took) // 2], 3),
+        p99_seconds=round(took[len(took) * 99 // 100], 3),
+        longest_seconds=round(took[-1], 3),
         not_seen=watch.missing,
         deliveries=service.counts(),
+        requests=requests,
         compared=len(verdicts),
         differing=[verdict.table for verdict in verdicts if not verdict.right],
     )

@@ -32,7 +32,13 @@ class Watch:
         self.changes: list[Awaited] = []
 
     def expect(self, change: Awaited) -> None:
-        """Wait for a change."""
+        """Wait for a change. A deletion ends the wait for what happened to the record before."""
+        if change.deleted:
+            self.changes = [
+                one
+                for one in self.changes
+                if one.seconds is not None or (one.table, one.id) != (change.table, change.id)
+            ]
         self.changes.append(change)
 
     @property
