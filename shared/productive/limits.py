@@ -182,6 +182,19 @@ class Limiter:
         now = self._clock.monotonic()
         return tuple(Budget(w.limit.name, w.left(now), w.limit.requests) for w in self._windows)
 
+    def pace(self) -> float:
+        """Seconds between two requests at which no general window runs out; 0 while each has a half left.
+
+        For those who can make do with fewer requests by waiting: a full window makes all wait for its end.
+        """
+        now = self._clock.monotonic()
+        scarce = [
+            window.limit
+            for window in self._windows
+            if window.limit.family is None and 2 * window.left(now) < window.limit.requests
+        ]
+        return max((limit.seconds / limit.requests for limit in scarce), default=0.0)
+
     def _lane(self, family: Family | None, reserve: float) -> _Lane:
         if not 0.0 <= reserve < 1.0:
             raise ValueError("a reserve is a share from 0 up to, not including, 1")

@@ -245,3 +245,17 @@ async def test_a_reserve_is_a_share() -> None:
     with pytest.raises(ValueError, match="share"):
         async with Limiter(SMALL, ManualClock()).permit(reserve=1.0):
             pass
+
+
+async def test_scarce_requests_have_a_pace_that_could_go_on_for_ever() -> None:
+    policy = LimitPolicy((WindowLimit("short", 10, 5.0), WindowLimit("reports", 1, 60.0, family="reports")))
+    clock = ManualClock()
+    limiter = Limiter(policy, clock)
+    for number in range(10):
+        assert limiter.pace() == (0.5 if number > 5 else 0.0)
+        async with limiter.permit() as permit:
+            permit.answered()
+    clock.advance(5.1)
+    assert limiter.pace() == 0.0
+    async with limiter.permit("reports"):
+        assert limiter.pace() == 0.0, "what has a limit of its own holds up nobody else"

@@ -3,6 +3,8 @@
 A table has one reading under way: what comes meanwhile gathers, and is read together with one request. So
 an idle table answers at once, and a burst costs a request for every 200 records. Where the endpoint lists
 no records by id, and for those that a list left out, records are read one by one, several at a time.
+When Productive's limits get scarce, readings begin at the pace that they allow for good, and more gathers for
+each: a change waits a little longer, instead of all of them for the end of a window that is used up.
 
 A failure leaves its table alone for a while and gives the deliveries back to the bus for as long; the
 other tables go on. That holds for a refused token, too: the pauses are long, and once the token is mended
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from services.ingest.reading.answering import Answers
@@ -53,10 +55,13 @@ class Rereading:
         self._readings: set[asyncio.Task[None]] = set()
         self._wakings: set[asyncio.Task[None]] = set()
         self._gathering: set[str] = set()
+        self._after_gathering: set[str] = set()
         self._resting: set[str] = set()
         self._turns: dict[str, int] = {}
         self._turn = 0
         self._closed = False
+        self._next_at = float("-inf")
+        self._is_paced = False
         self._room = asyncio.Event()
         self._room.set()
 
@@ -115,30 +120,58 @@ class Rereading:
         """Begin to read whatever may be read now: each table in its turn, so that none starves the others."""
         tables = deque(sorted(self._coalescer.tables(), key=lambda table: self._turns.get(table, 0)))
         while tables and not self._closed and len(self._readings) < self._env.limits.concurrency:
+            if self._is_early():
+                break
             table = tables.popleft()
             if self._begin_one(table):
                 self._turns[table] = self._turn = self._turn + 1
+                self._next_at = self._env.clock.monotonic() + self._env.client.limiter.pace()
                 tables.append(table)
         if not self.is_full:
             self._room.set()
         self._env.observer.waiting(self._coalescer.count)
 
+    def _is_early(self) -> bool:
+        """Whether the limits' pace forbids a reading now; then it is begun when it does not."""
+        wait = self._next_at - self._env.clock.monotonic()
+        if wait <= 0:
+            return False
+        if not self._is_paced:
+            self._is_paced = True
+            self._wake_in(wait, self._pace_over)
+        return True
+
+    def _pace_over(self) -> None:
+        self._is_paced = False
+
     def _begin_one(self, table: str) -> bool:
         assert self._group is not None, "open it first"  # noqa: S101 -- a mistake in the code, not in the input
         if table in self._resting:
             return False
-        by_list = lists_by_id(self._learnings.of(table))
-        pending = self._coalescer.take(table, 1, alone=True if by_list else None)
-        gathers = not pending and by_list and table not in self._gathering
-        if gathers:
-            pending = self._coalescer.take(table, MOST_AT_ONCE, alone=False)
+        pending, gathers = self._next_of(table)
         if not pending:
             return False
         if gathers:
             self._gathering.add(table)
+            self._after_gathering.add(table)
+        else:
+            self._after_gathering.discard(table)
         reading = self._group.create_task(self._read(table, pending, gathers=gathers))
         self._readings.add(reading)
         return True
+
+    def _next_of(self, table: str) -> tuple[list[Pending], bool]:
+        """What to read next, and whether it is read together; the two kinds take turns."""
+        if not lists_by_id(self._learnings.of(table)):
+            return self._coalescer.take(table, 1), False
+        kinds = (False, True) if table in self._after_gathering else (True, False)
+        for gathers in kinds:
+            if gathers and table in self._gathering:
+                continue
+            pending = self._coalescer.take(table, MOST_AT_ONCE if gathers else 1, alone=not gathers)
+            if pending:
+                return pending, gathers
+        return [], False
 
     async def _read(self, table: str, pending: Sequence[Pending], *, gathers: bool) -> None:
         task = asyncio.current_task()
@@ -239,13 +272,17 @@ class Rereading:
         if table in self._resting or self._group is None:
             return
         self._resting.add(table)
-        waking = self._group.create_task(self._wake(table, seconds))
+        self._wake_in(seconds, lambda: self._resting.discard(table))
+
+    def _wake_in(self, seconds: float, ready: Callable[[], None]) -> None:
+        assert self._group is not None, "open it first"  # noqa: S101 -- a mistake in the code, not in the input
+        waking = self._group.create_task(self._wake(seconds, ready))
         self._wakings.add(waking)
         waking.add_done_callback(self._wakings.discard)
 
-    async def _wake(self, table: str, seconds: float) -> None:
+    async def _wake(self, seconds: float, ready: Callable[[], None]) -> None:
         await self._env.clock.sleep(seconds)
-        self._resting.discard(table)
+        ready()
         self.begin()
 
     def _answers_of(self, table: str) -> Answers:

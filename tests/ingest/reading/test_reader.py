@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from aiohttp import web
 from services.ingest.reading import TEST_EVENT
 from shared.bus import Message
 from shared.catalog import load_catalog
+from shared.productive import Limiter, LimitPolicy, ProductiveClient, WindowLimit
 from shared.record import Source
 from tests.ingest.reading.bodies import body
 from tests.ingest.reading.office import Office, open_client
@@ -85,6 +87,21 @@ async def test_a_burst_for_many_records_costs_a_request_for_every_200(office: Of
     assert len(office.sandbox.requests) <= 3
     assert (await office.rows("expenses")).keys() == set(ids)
     assert await office.differences("expenses") == []
+
+
+async def test_a_stream_of_changes_does_not_use_up_productives_limits(office: Office) -> None:
+    policy = LimitPolicy((WindowLimit("token", 20, 1.0),))
+    left: list[int] = []
+    async with ProductiveClient(office.client.connection, limiter=Limiter(policy, office.clock)) as client:
+        tasks = office.sandbox.organization.ids("tasks")
+        async with office.running(office.reader(client=client)) as reader:
+            for number in range(120):
+                await office.tell("tasks", "update", tasks[number % len(tasks)])
+                left += [budget.left for budget in client.budget_left()]
+                await asyncio.sleep(0.01)
+            await office.drain(reader)
+    assert min(left) > 0
+    assert await office.differences("tasks") == []
 
 
 def _refuses(office: Office) -> None:
