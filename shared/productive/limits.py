@@ -186,14 +186,13 @@ class Limiter:
         """Seconds between two requests at which no general window runs out; 0 while each has a half left.
 
         For those who can make do with fewer requests by waiting: a full window makes all wait for its end.
+        The less is left the slower it gets, so that what is left never ends; it comes to two thirds of what
+        the limits allow.
         """
         now = self._clock.monotonic()
-        scarce = [
-            window.limit
-            for window in self._windows
-            if window.limit.family is None and 2 * window.left(now) < window.limit.requests
-        ]
-        return max((limit.seconds / limit.requests for limit in scarce), default=0.0)
+        left = {window.limit: window.left(now) for window in self._windows if window.limit.family is None}
+        scarce = {limit: count for limit, count in left.items() if 2 * count < limit.requests}
+        return max((limit.seconds / (2 * max(1, count)) for limit, count in scarce.items()), default=0.0)
 
     def _lane(self, family: Family | None, reserve: float) -> _Lane:
         if not 0.0 <= reserve < 1.0:

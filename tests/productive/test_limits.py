@@ -247,12 +247,12 @@ async def test_a_reserve_is_a_share() -> None:
             pass
 
 
-async def test_scarce_requests_have_a_pace_that_could_go_on_for_ever() -> None:
+async def test_the_scarcer_requests_are_the_slower_is_the_pace() -> None:
     policy = LimitPolicy((WindowLimit("short", 10, 5.0), WindowLimit("reports", 1, 60.0, family="reports")))
     clock = ManualClock()
     limiter = Limiter(policy, clock)
-    for number in range(10):
-        assert limiter.pace() == (0.5 if number > 5 else 0.0)
+    for pace in (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.625, 5 / 6, 1.25, 2.5):
+        assert limiter.pace() == pytest.approx(pace)
         async with limiter.permit() as permit:
             permit.answered()
     clock.advance(5.1)
