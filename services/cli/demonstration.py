@@ -15,9 +15,8 @@ from services.cli.pipeline import embedded_writer
 from services.cli.render.live import show_changes
 from services.cli.supervision import Crew
 from services.cli.watch import Awaited, Watch
-from services.cli.world import World, organization_id
+from services.cli.world import World
 from services.ingest.webhooks.address import PublicAddress
-from services.ingest.webhooks.environment import WebhooksEnvironment
 from services.ingest.webhooks.events import all_events, choose
 from services.ingest.webhooks.register import register
 from services.sandbox import Change, Sandbox
@@ -91,17 +90,8 @@ async def show_live(
 
 
 async def _register(world: World, client: ProductiveClient, service: Live) -> int:
-    catalog = load_catalog()
-    env = WebhooksEnvironment(
-        client=client,
-        tokens=service.tokens,
-        objects=world.objects,
-        catalog=catalog,
-        tables=world.tables,
-        organization_id=organization_id(world.settings),
-        clock=world.clock,
-    )
-    done = await register(env, PublicAddress.parse(service.base), choose(catalog, world.tables))
+    events = choose(load_catalog(), world.tables)
+    done = await register(world.webhooks(client, service.tokens), PublicAddress.parse(service.base), events)
     return len(done.events)
 
 

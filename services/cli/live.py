@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from services.cli.supervision import Crew
-from services.cli.world import World, organization_id
-from services.ingest.reading.environment import ReadingEnvironment
+from services.cli.world import World
 from services.ingest.reading.reader import Reader
 from services.ingest.receiver.environment import ReceiverEnvironment
 from services.ingest.receiver.limits import ReceiverLimits
@@ -17,13 +17,14 @@ from services.ingest.receiver.server import WEBHOOKS_PATH
 from services.ingest.receiver.service import Receiver
 from services.ingest.tokens import TokenBook
 from shared.bus.sqlite.adapter import SqliteBus
-from shared.catalog import load_catalog
 from shared.config import Settings
 from shared.objects.lease import hold_lease
 from shared.productive import PROMPT, ProductiveClient
 from shared.secrets import open_secrets
 
 READING_LEASE = "reading.lease"
+_SILENCE_SECONDS = 600.0  # the longest that a full bus may hold up the reading, and then some
+_LOOK_SECONDS = 2.0
 _OUTCOMES = ("published", "reread", "deleted", "skipped", "dead")
 
 
@@ -36,6 +37,7 @@ class Live:
     tokens: TokenBook
     metrics: ReceiverMetrics
     base: str
+    note: Callable[[str, str], None]
 
     @property
     def address(self) -> str:
@@ -46,6 +48,19 @@ class Live:
         """Serve and read in a crew; it ends in under 9 s, and the next start reads what is left."""
         crew.start(self.receiver.run(), self.receiver.stop)
         crew.start(self.reader.run(), self.reader.stop)
+        crew.start(self._tell_troubles())
+
+    async def _tell_troubles(self) -> None:
+        """Say what keeps deliveries from being read, when that changes; they wait meanwhile."""
+        told: str | None = None
+        while True:
+            problem = self.reader.problem()
+            if problem is not None and problem != told:
+                self.note(f"webhooks' deliveries wait: {problem}", "yellow")
+            elif problem is None and told is not None:
+                self.note("webhooks' deliveries are read again", "")
+            told = problem
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def registered(self) -> int:
         """For how many events there is a webhook whose deliveries would be believed."""
@@ -77,11 +92,13 @@ class Live:
 
 
 @asynccontextmanager
-async def live(world: World, client: ProductiveClient) -> AsyncIterator[Live]:
-    """Listen, and be ready to join a crew. The client's limits are shared with whoever else has them.
+async def live(
+    world: World, client: ProductiveClient, note: Callable[[str, str], None] = lambda _text, _style: None
+) -> AsyncIterator[Live]:
+    """Listen, and be ready to join a crew; `note` hears what a person should know meanwhile.
 
-    `BusyError` when the port is taken or, on the embedded stores, another process reads deliveries;
-    `ConfigError` for an address that is none.
+    The client's limits are shared with whoever else has them. `BusyError` when the port is taken or, on the
+    embedded stores, another process reads deliveries; `ConfigError` for an address that is none.
     """
     settings = world.settings
     async with AsyncExitStack() as stack:
@@ -90,12 +107,13 @@ async def live(world: World, client: ProductiveClient) -> AsyncIterator[Live]:
             await stack.enter_async_context(hold_lease(world.objects, READING_LEASE, world.clock, what=what))
             # The lease says that no other reader lives: what a killed one had taken is free at once.
             await world.intake.end_leases()
-        secrets = await open_secrets(settings.secrets_url)
+        secrets = await open_secrets("env:", settings.secrets_url)
         stack.push_async_callback(secrets.close)
         tokens = TokenBook(secrets, world.clock)
         stack.push_async_callback(tokens.close)
         metrics = ReceiverMetrics()
-        reader = Reader(_reading(world, client, metrics))
+        # Re-reads come first: they take what a crawl leaves them, and do not wait out a long trouble.
+        reader = Reader(world.reading(client.with_reserve(0.0).with_retry(PROMPT), metrics))
         receiver = Receiver(
             ReceiverEnvironment(
                 intake=world.intake,
@@ -107,26 +125,13 @@ async def live(world: World, client: ProductiveClient) -> AsyncIterator[Live]:
                 host=settings.host,
                 port=settings.port,
                 now_us=client.server_clock.now_us,
+                also_alive=lambda: world.clock.monotonic() - reader.last_progress < _SILENCE_SECONDS,
             )
         )
         host, port = await receiver.start()
         stack.push_async_callback(receiver.close)
-        yield Live(receiver, reader, tokens, metrics, f"http://{f'[{host}]' if ':' in host else host}:{port}")
-
-
-def _reading(world: World, client: ProductiveClient, metrics: ReceiverMetrics) -> ReadingEnvironment:
-    return ReadingEnvironment(
-        # Re-reads come first: they take what a crawl leaves them, and do not wait out a long trouble.
-        client=client.with_reserve(0.0).with_retry(PROMPT),
-        intake=world.intake,
-        bus=world.bus,
-        codec=world.codec,
-        catalog=load_catalog(),
-        tables=world.tables,
-        organization_id=organization_id(world.settings),
-        clock=world.clock,
-        observer=metrics,
-    )
+        name = f"[{host}]" if ":" in host else host
+        yield Live(receiver, reader, tokens, metrics, f"http://{name}:{port}", note)
 
 
 def _limits(settings: Settings) -> ReceiverLimits:

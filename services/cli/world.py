@@ -10,6 +10,10 @@ from uuid import uuid4
 from services.backfill.checkpoint import CheckpointStore
 from services.backfill.environment import BackfillEnvironment
 from services.backfill.progress import Progress
+from services.ingest.reading.environment import ReadingEnvironment
+from services.ingest.reading.observing import ReadingObserver
+from services.ingest.tokens import TokenBook
+from services.ingest.webhooks.environment import WebhooksEnvironment
 from services.writer.environment import WriterEnvironment, WriterLimits, WriterObserver
 from services.writer.schemas import Schemas
 from shared.bus import Bus, open_bus
@@ -98,6 +102,32 @@ class World:
                 bytes=self.settings.batch_megabytes << 20,
                 linger_seconds=self.settings.linger_seconds,
             ),
+        )
+
+    def reading(self, client: ProductiveClient, observer: ReadingObserver) -> ReadingEnvironment:
+        """The environment of whoever reads what webhooks delivered."""
+        return ReadingEnvironment(
+            client=client,
+            intake=self.intake,
+            bus=self.bus,
+            codec=self.codec,
+            catalog=load_catalog(),
+            tables=self.tables,
+            organization_id=organization_id(self.settings),
+            clock=self.clock,
+            observer=observer,
+        )
+
+    def webhooks(self, client: ProductiveClient, tokens: TokenBook) -> WebhooksEnvironment:
+        """The environment of whoever manages the webhooks."""
+        return WebhooksEnvironment(
+            client=client,
+            tokens=tokens,
+            objects=self.objects,
+            catalog=load_catalog(),
+            tables=self.tables,
+            organization_id=organization_id(self.settings),
+            clock=self.clock,
         )
 
 

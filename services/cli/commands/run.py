@@ -49,7 +49,10 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
                 advice="Run `serve`, `backfill` and `writer` as processes of their own instead.",
             )
         await world.refuse_other_organizations()
-        async with embedded_writer(world, totals) as (writer, warehouse), live(world, client) as service:
+        async with (
+            embedded_writer(world, totals) as (writer, warehouse),
+            live(world, client, output.note) as service,
+        ):
             await tell_address(output, service)
             output.note(f"for queries there is {warehouse.snapshot_path}; Ctrl-C ends it")
             crew = Crew()

@@ -40,7 +40,7 @@ async def serve(invocation: Invocation, host: str | None, port: int | None) -> N
     async with (
         open_client(settings) as client,
         open_world(settings) as world,
-        live(world, client) as service,
+        live(world, client, invocation.output.note) as service,
     ):
         await world.refuse_other_organizations()
         await tell_address(invocation.output, service)

@@ -13,7 +13,7 @@ from services.cli.options import Invocation, common_options, run_async
 from services.cli.pipeline import write_while
 from services.cli.render import webhooks as render
 from services.cli.world import World, open_client, open_world, organization_id
-from services.ingest.reading.environment import ReadingEnvironment
+from services.ingest.reading.observing import SilentObserver
 from services.ingest.reading.reader import Reader
 from services.ingest.tokens import GRACE_SECONDS, TokenBook
 from services.ingest.webhooks.address import PublicAddress
@@ -202,26 +202,17 @@ async def _open(invocation: Invocation, retry: RetryPolicy = PROMPT) -> AsyncIte
         stack.push_async_callback(secrets.close)
         tokens = TokenBook(secrets, world.clock)
         stack.push_async_callback(tokens.close)
-        organization, catalog = organization_id(settings), load_catalog()
         yield _Desk(
             world,
-            WebhooksEnvironment(
-                client=client,
-                tokens=tokens,
-                objects=world.objects,
-                catalog=catalog,
-                tables=world.tables,
-                organization_id=organization,
-                clock=world.clock,
-            ),
+            world.webhooks(client, tokens),
             ReplayEnvironment(
                 client=client,
                 intake=world.intake,
                 bus=world.bus,
                 codec=world.codec,
-                catalog=catalog,
+                catalog=load_catalog(),
                 tables=world.tables,
-                organization_id=organization,
+                organization_id=organization_id(settings),
                 clock=world.clock,
             ),
         )
@@ -233,7 +224,7 @@ async def _replay(desk: _Desk, since_us: int, *, failed_only: bool) -> Replayed:
     async def work() -> Replayed:
         outcome = await replay_webhooks(desk.replay, since_us, failed_only=failed_only)
         if desk.world.embedded:
-            await _read_deliveries(desk.replay)
+            await _read_deliveries(desk)
         return outcome
 
     if desk.world.embedded:
@@ -241,19 +232,8 @@ async def _replay(desk: _Desk, since_us: int, *, failed_only: bool) -> Replayed:
     return await work()
 
 
-async def _read_deliveries(env: ReplayEnvironment) -> None:
-    reader = Reader(
-        ReadingEnvironment(
-            client=env.client,
-            intake=env.intake,
-            bus=env.bus,
-            codec=env.codec,
-            catalog=env.catalog,
-            tables=env.tables,
-            organization_id=env.organization_id,
-            clock=env.clock,
-        )
-    )
+async def _read_deliveries(desk: _Desk) -> None:
+    reader = Reader(desk.world.reading(desk.replay.client, SilentObserver()))
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             await reader.drain()

@@ -31,7 +31,8 @@ class ReceiverEnvironment:
     """The receiver's world. `objects` holds the spool; `intake` and `objects` stay open when it stops.
 
     `now_us` is the time on Productive's clock as far as it is known, microseconds since 1970 UTC; by
-    default that of `clock`. Port 0 takes a free one.
+    default that of `clock`. Port 0 takes a free one. `also_alive` is asked for the health of what else runs
+    in the process, such as the reading of what was received.
     """
 
     intake: Bus
@@ -43,3 +44,4 @@ class ReceiverEnvironment:
     host: str = "127.0.0.1"
     port: int = 8080
     now_us: Callable[[], int] | None = None
+    also_alive: Callable[[], bool] = lambda: True

@@ -44,8 +44,9 @@ class Receiver:
     @property
     def is_alive(self) -> bool:
         """Whether the work in the background gets on; the event loop shows that by asking this."""
-        task = self._sweeping
-        return self._sweeper is not None and task is not None and not task.done() and self._sweeper.is_alive
+        sweeper, task = self._sweeper, self._sweeping
+        sweeps = sweeper is not None and task is not None and not task.done() and sweeper.is_alive
+        return sweeps and self._env.also_alive()
 
     async def start(self) -> tuple[str, int]:
         """Listen; returns the address. `BusyError` for a taken port, `ConfigError` for a bad address."""
