@@ -24,8 +24,8 @@ class KeepOut(Protocol):
         """
         ...
 
-    def holds(self, table: str, id: str) -> bool:
-        """Whether the record of that id is kept out of that table; no input or output, no time to speak of."""
+    def holds(self, table: str, record_id: str, /) -> bool:
+        """Whether the record of that id is kept out of that table; from memory, in microseconds."""
         ...
 
 
@@ -35,6 +35,6 @@ class NothingKeptOut:
     async def refresh(self) -> None:
         """There is nothing to take note of."""
 
-    def holds(self, table: str, id: str) -> bool:
+    def holds(self, _table: str, _record_id: str, /) -> bool:
         """Never."""
         return False
