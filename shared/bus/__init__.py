@@ -7,7 +7,7 @@ An adapter is a folder with `connect.py` (URL to adapter), `adapter.py` (the por
 from __future__ import annotations
 
 from shared.bus.limits import MAX_MESSAGE_BYTES, BusSettings
-from shared.bus.port import Backlog, Bus, DeadLetter, Delivery, Message
+from shared.bus.port import Backlog, Bus, DeadLetter, Delivery, Judge, Message, Swept
 from shared.bus.sqlite.connect import connect as connect_sqlite
 from shared.clock import Clock, SystemClock
 from shared.urls import scheme_of, unknown_scheme
@@ -19,7 +19,9 @@ __all__ = [
     "BusSettings",
     "DeadLetter",
     "Delivery",
+    "Judge",
     "Message",
+    "Swept",
     "open_bus",
 ]
 

@@ -5,7 +5,7 @@ At-least-once: a message may be delivered twice and in any order; readers must n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,6 +56,25 @@ class Backlog:
     bytes: int
     oldest_us: int | None
     dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep changed: messages and dead letters together, by what became of them.
+
+    `leased` says how many of these somebody had under a lease at that moment, and hence may still have.
+    """
+
+    dropped: int = 0
+    replaced: int = 0
+    leased: int = 0
+
+    def __add__(self, other: Swept) -> Swept:
+        return Swept(self.dropped + other.dropped, self.replaced + other.replaced, self.leased + other.leased)
+
+
+Judge = Callable[[Message], Awaitable[Message | None]]
+"""Says what shall become of a message: itself to keep it, another one to replace it, None to drop it."""
 
 
 class Bus(Protocol):
@@ -110,6 +129,16 @@ class Bus(Protocol):
 
     async def backlog(self) -> Backlog:
         """How much waits; may lag behind on remote buses."""
+        ...
+
+    async def sweep(self, judge: Judge) -> Swept:
+        """Show `judge` every message and dead letter there is, leased or not, and do as it says.
+
+        What is dropped is gone for good, without a trace that the store could still show. A message that is
+        replaced keeps its id, its place, its lease and its attempts. Whoever has a message under a lease
+        keeps the copy that was pulled, and its ack still counts. What is published during the sweep may
+        or may not be seen. When the judge raises, what was judged before stays done.
+        """
         ...
 
     async def close(self) -> None:

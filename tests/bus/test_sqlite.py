@@ -454,3 +454,20 @@ def sqlite_row(url: str, query: str) -> tuple[int, ...]:
     with closing(sqlite3.connect(path_of(url))) as db:
         row: tuple[int, ...] = db.execute(query).fetchone()
         return row
+
+
+async def test_a_sweep_leaves_no_trace_of_what_it_drops_in_the_file(tmp_path: Path) -> None:
+    async def drop_all(_message: Message) -> None:
+        return None
+
+    path = tmp_path / "bus.db"
+    bus = await open_bus(url_of("sqlite", path))
+    secret = b"jane.doe@example.com"
+    await bus.publish([Message(secret + b"x" * 5_000, {"k": "v"}) for _ in range(300)])
+    await bus.bury(Message(secret), "bad")
+    acked = await bus.pull(max_messages=50, max_bytes=1_000_000, wait_seconds=1)
+    await bus.ack([delivery.lease_id for delivery in acked])
+    await bus.sweep(drop_all)
+    left = [file.name for file in tmp_path.iterdir() if secret in file.read_bytes()]
+    await bus.close()
+    assert left == []

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from shared.bus import MAX_MESSAGE_BYTES, Bus, Delivery, Message
+from shared.bus import MAX_MESSAGE_BYTES, Bus, Delivery, Message, Swept
 from shared.errors import RecordError
 
 
@@ -280,6 +280,81 @@ class BusContract:
         finally:
             await again.close()
 
+    async def test_a_sweep_shows_everything_there_is_once(self, bus: Bus) -> None:
+        await bus.publish([Message(b"%d" % number) for number in range(450)])
+        await take(bus, count=450)
+        await bus.publish([Message(b"waits")])
+        await bus.bury(Message(b"dead"), "bad")
+        seen: list[bytes] = []
+
+        async def look(message: Message) -> Message:
+            seen.append(message.body)
+            return message
+
+        assert await bus.sweep(look) == Swept()
+        assert sorted(seen) == sorted([*(b"%d" % number for number in range(450)), b"waits", b"dead"])
+        assert [delivery.message.body for delivery in await take(bus)] == [b"waits"]
+
+    async def test_a_sweep_drops_and_replaces_as_it_is_told(self, bus: Bus) -> None:
+        await bus.publish([Message(b"drop"), Message(b"keep"), Message(b"replace", {"table": "deals"})])
+        await bus.bury(Message(b"drop"), "dropped")
+        await bus.bury(Message(b"replace"), "replaced")
+        assert await bus.sweep(_judge) == Swept(dropped=2, replaced=2)
+        assert [delivery.message for delivery in await take(bus)] == [
+            Message(b"keep"),
+            Message(b"something else", {"table": "people"}),
+        ]
+        [letter] = await bus.dead_letters(limit=10)
+        assert (letter.message.body, letter.reason) == (b"something else", "replaced")
+        backlog = await bus.backlog()
+        assert (backlog.messages, backlog.dead_letters) == (2, 1)
+        assert backlog.bytes == len(b"keep" + b"something else" + b"table" + b"people")
+
+    async def test_whoever_holds_what_a_sweep_changed_is_told_of_and_may_ack_it(
+        self, bus: Bus, harness: BusHarness
+    ) -> None:
+        await bus.publish([Message(b"drop"), Message(b"replace"), Message(b"replace")])
+        leases = [delivery.lease_id for delivery in await take(bus)]
+        assert await bus.sweep(_judge) == Swept(dropped=1, replaced=2, leased=3)
+        await bus.ack(leases[:2])
+        await harness.let_pass(harness.lease_seconds + 1)
+        delivery = await take_one(bus)
+        assert (delivery.message.body, delivery.attempt) == (b"something else", 2)
+        await bus.ack([delivery.lease_id])
+        assert (await bus.backlog()).messages == (await bus.backlog()).bytes == 0
+
+    async def test_a_judge_that_fails_ends_the_sweep_and_harms_nothing(self, bus: Bus) -> None:
+        await bus.publish([Message(b"x")])
+
+        async def fail(_message: Message) -> Message:
+            raise RecordError("it makes no sense")
+
+        with pytest.raises(RecordError):
+            await bus.sweep(fail)
+        assert (await take_one(bus)).message.body == b"x"
+
+    async def test_a_sweep_may_go_on_beside_readers_and_writers(self, live_bus: Bus) -> None:
+        acked: list[bytes] = []
+
+        async def publish() -> None:
+            for number in range(60):
+                await live_bus.publish([Message(b"keep %d" % number), Message(b"drop")])
+
+        async def read() -> None:
+            while sum(body != b"drop" for body in acked) < 60:
+                deliveries = await live_bus.pull(max_messages=5, max_bytes=1_000, wait_seconds=0.2)
+                await live_bus.ack([delivery.lease_id for delivery in deliveries])
+                acked.extend(delivery.message.body for delivery in deliveries)
+
+        async def sweep() -> None:
+            for _ in range(5):
+                await live_bus.sweep(_judge)
+
+        await asyncio.gather(publish(), read(), sweep())
+        await live_bus.sweep(_judge)
+        backlog = await live_bus.backlog()
+        assert (backlog.messages, backlog.bytes) == (0, 0)
+
     async def test_a_bus_may_be_closed_twice(self, bus: Bus) -> None:
         await bus.close()
         await bus.close()
@@ -308,6 +383,14 @@ class BusContract:
         await asyncio.gather(*(publish(number) for number in range(publishers)), *(read() for _ in range(5)))
         assert len(seen) == publishers * each
         assert (await live_bus.backlog()).messages == 0
+
+
+async def _judge(message: Message) -> Message | None:
+    if message.body == b"drop":
+        return None
+    if message.body == b"replace":
+        return Message(b"something else", {"table": "people"} if message.attributes else {})
+    return message
 
 
 async def take(bus: Bus, *, count: int | None = None) -> Sequence[Delivery]:

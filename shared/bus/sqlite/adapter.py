@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from shared.bus.limits import BusSettings, checked_size
-from shared.bus.port import Backlog, DeadLetter, Delivery, Message
-from shared.bus.sqlite import statements
+from shared.bus.port import Backlog, DeadLetter, Delivery, Judge, Message, Swept
+from shared.bus.sqlite import statements, sweeping
 from shared.bus.sqlite.committer import Committer, Durability, Step
 from shared.bus.sqlite.signal import Signal
 from shared.bus.sqlite.statements import Outgoing
@@ -26,6 +27,8 @@ _LONGEST_BACKOFF_SECONDS = 1.0
 _CHUNK_BYTES = 16 * 1024 * 1024
 _CHUNK_MESSAGES = 1_000
 _REPLAYS_AT_ONCE = 64
+_SCRUBS = 20
+_SCRUB_PAUSE_SECONDS = 0.05
 
 
 class SqliteBus:
@@ -139,6 +142,42 @@ class SqliteBus:
     async def backlog(self) -> Backlog:
         """See `Bus.backlog`. Exact, whichever process published."""
         return await self._read(statements.backlog)
+
+    async def sweep(self, judge: Judge) -> Swept:
+        """See `Bus.sweep`. Traces stay in the file while another process goes on reading an old state."""
+        swept = Swept()
+        try:
+            for place in sweeping.PLACES:
+                swept += await self._sweep_place(place, judge)
+        finally:
+            if swept.dropped or swept.replaced:
+                self._freed.notify()
+        await self._scrub()
+        return swept
+
+    async def _sweep_place(self, place: sweeping.Place, judge: Judge) -> Swept:
+        swept, after = Swept(), 0
+        while found := await self._read(partial(sweeping.read_after, place=place, after=after)):
+            after = found[-1][0]
+            changes = []
+            for id_, message in found:
+                judged = await judge(message)
+                if judged is None:
+                    changes.append(sweeping.Change(id_, None))
+                elif judged != message:
+                    outgoing = statements.outgoing(judged, checked_size(judged))
+                    changes.append(sweeping.Change(id_, outgoing))
+            if changes:
+                now_us = self._clock.now_us()
+                step = partial(sweeping.apply, place=place, changes=changes, now_us=now_us)
+                swept += await self._committer.submit(step, Durability.DURABLE)
+        return swept
+
+    async def _scrub(self) -> None:
+        for _ in range(_SCRUBS):
+            if await self._read(sweeping.scrub):
+                return
+            await self._clock.sleep(_SCRUB_PAUSE_SECONDS)
 
     async def close(self) -> None:
         """See `Bus.close`. What is under way is finished; whoever still waits here gets a `StorageError`."""
