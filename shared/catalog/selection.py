@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from shared.catalog.hashing import ColumnHasher, HashedColumn, hashed
 from shared.catalog.loader import Catalog
 from shared.catalog.model import Column, ColumnType, Table
+from shared.catalog.rules import SelectionRules
 from shared.errors import ConfigError
 
-
-@dataclass(frozen=True)
-class SelectionRules:
-    """What a person wrote: table names, and columns as `table.column`.
-
-    `only` replaces the default tables; `add` and `skip` change them. Credential columns come only by
-    being named in `add_columns`; `skip_columns` leaves columns out.
-    """
-
-    only: tuple[str, ...] = ()
-    add: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    add_columns: tuple[str, ...] = ()
-    skip_columns: tuple[str, ...] = ()
+__all__ = ["SelectedTable", "SelectionRules", "select"]
 
 
 @dataclass(frozen=True)
@@ -43,59 +32,115 @@ class SelectedTable:
         """Names and types, as a warehouse table wants them."""
         return tuple((column.name, column.type) for column in self.columns)
 
+    @property
+    def hashed_columns(self) -> tuple[str, ...]:
+        """The names of those that hold pseudonyms; rows that were read before they did are not like them."""
+        return tuple(column.name for column in self.columns if isinstance(column, HashedColumn))
 
-def select(catalog: Catalog, rules: SelectionRules) -> Mapping[str, SelectedTable]:
-    """The selected tables by name, in the catalog's order.
+
+def select(
+    catalog: Catalog, rules: SelectionRules, hasher: ColumnHasher | None = None
+) -> Mapping[str, SelectedTable]:
+    """The selected tables by name, in the catalog's order; `hasher` makes the pseudonyms of hashed columns.
 
     `ConfigError` for a name that does not exist (with the nearest that does), a table that Productive
-    has no list of, and for skipping `id`.
+    has no list of, for skipping `id`, and for hashing what must stay as it is or is not synced.
     """
-    wanted = {catalog.table(name).name for name in rules.only} or {t.name for t in catalog.default_tables()}
-    wanted |= {catalog.table(name).name for name in rules.add}
-    wanted -= {catalog.table(name).name for name in rules.skip}
-    added = _by_table(catalog, rules.add_columns)
-    skipped = _by_table(catalog, rules.skip_columns)
+    only, add, skip = (
+        [_table(catalog, rules, f"tables.{key}", name) for name in getattr(rules, key)]
+        for key in ("only", "add", "skip")
+    )
+    wanted = set(only) or {table.name for table in catalog.default_tables()}
+    wanted |= set(add)
+    wanted -= set(skip)
+    chosen = _ChosenColumns(catalog, rules, hasher)
     if not wanted:
         raise ConfigError("no table is selected", advice="Leave at least one table out of `skip`.")
-    for name in catalog:
-        if name in wanted and not catalog[name].listable:
+    for name in wanted:
+        if not catalog[name].listable:
+            key = "tables.only" if name in only else "tables.add"
             raise ConfigError(
-                f"{name!r} cannot be synced: Productive's API has no list of it",
+                f"{rules.at(key, name)}{name!r} cannot be synced: Productive's API has no list of it",
                 advice="Take it out of `tables`.",
             )
-    return {
-        name: SelectedTable(table, _columns(table, added.get(name, set()), skipped.get(name, set())))
-        for name, table in catalog.items()
-        if name in wanted
-    }
+    return {name: SelectedTable(table, chosen.of(table)) for name, table in catalog.items() if name in wanted}
 
 
-def _columns(table: Table, added: set[str], skipped: set[str]) -> tuple[Column, ...]:
-    if "id" in skipped:
-        raise ConfigError(f"{table.name}.id cannot be left out", advice="Every row is found by its id.")
-    return tuple(
-        column
-        for column in table.columns
-        if column.name not in skipped and (not column.secret or column.name in added)
-    )
+def _table(catalog: Catalog, rules: SelectionRules, key: str, name: str, table: str | None = None) -> str:
+    """The name of the table if there is one; `name` is what was written for `key`."""
+    try:
+        return catalog.table(name if table is None else table).name
+    except ConfigError as error:
+        raise ConfigError(f"{rules.at(key, name)}{error.message}", advice=error.advice) from None
 
 
-def _by_table(catalog: Catalog, names: Sequence[str]) -> dict[str, set[str]]:
-    chosen: dict[str, set[str]] = {}
-    for qualified in names:
-        table_name, dot, column_name = qualified.partition(".")
+class _ChosenColumns:
+    """The rules about columns, every name checked, by `table.column`."""
+
+    def __init__(self, catalog: Catalog, rules: SelectionRules, hasher: ColumnHasher | None) -> None:
+        self._hasher = hasher
+        self._added = dict(_columns(catalog, rules, "add"))
+        self._skipped = dict(_columns(catalog, rules, "skip"))
+        self._hashed = dict(_columns(catalog, rules, "hash"))
+        for name, column in self._skipped.items():
+            if column.kind == "id":
+                raise ConfigError(
+                    f"{rules.at('columns.skip', name)}{name} cannot be left out",
+                    advice="Every row is found by its id.",
+                )
+        for name, column in self._hashed.items():
+            table = catalog[name.partition(".")[0]]
+            problem = self._hash_problem(table, column, name)
+            if problem:
+                raise ConfigError(f"{rules.at('columns.hash', name)}{problem[0]}", advice=problem[1])
+
+    def of(self, table: Table) -> tuple[Column, ...]:
+        """The table's columns that are synced."""
+        return tuple(
+            hashed(column, self._hasher) if f"{table.name}.{column.name}" in self._hashed else column
+            for column in table.columns
+            if f"{table.name}.{column.name}" not in self._skipped
+            and (not column.secret or f"{table.name}.{column.name}" in self._added)
+        )
+
+    def _hash_problem(self, table: Table, column: Column, name: str) -> tuple[str, str] | None:
+        """Why this column cannot be hashed and what to do instead; None when it can."""
+        if column.kind != "attribute" or column.references:
+            return (
+                f"{name} cannot be hashed: rows are found and joined by their ids",
+                "Ids tell nothing about a person by themselves: hash or skip the columns that do.",
+            )
+        if column.field == table.change_column:
+            return (
+                f"{name} cannot be hashed: `_changed_at` holds the same time, by which versions are compared",
+                "Take it out of `hash`.",
+            )
+        if name in self._skipped:
+            return f"{name} is in `hash` and in `skip`", "Take it out of one of them."
+        if column.secret and name not in self._added:
+            return (
+                f"{name} holds credentials and is not synced, so there is nothing to hash",
+                "Take it out of `hash`, or name it in `add` as well.",
+            )
+        return None
+
+
+def _columns(catalog: Catalog, rules: SelectionRules, what: str) -> Iterator[tuple[str, Column]]:
+    key = f"columns.{what}"
+    for name in getattr(rules, f"{what}_columns"):
+        table_name, dot, column_name = name.partition(".")
         if not dot:
             raise ConfigError(
-                f"{qualified!r} does not name a column", advice="Write it as table.column, like deals.name."
+                f"{rules.at(key, name)}{name!r} does not name a column",
+                advice="Write it as table.column, like deals.name.",
             )
-        table = catalog.table(table_name)
-        columns = [column.name for column in table.columns]
+        table = catalog[_table(catalog, rules, key, name, table_name)]
+        columns = {column.name: column for column in table.columns}
         if column_name not in columns:
             near = difflib.get_close_matches(column_name, columns, n=1)
             hint = f"Did you mean {table_name}.{near[0]}? " if near else ""
             raise ConfigError(
-                f"the table {table_name!r} has no column {column_name!r}",
+                f"{rules.at(key, name)}the table {table_name!r} has no column {column_name!r}",
                 advice=f"{hint}`productive-ingest tables show {table_name}` lists them.",
             )
-        chosen.setdefault(table_name, set()).add(column_name)
-    return chosen
+        yield name, columns[column_name]

@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from shared.catalog.hashing import HashedColumn
 from shared.catalog.model import Column, ColumnType, Table
+from shared.record.hashed import hashed_parser
 from shared.record.model import OwnColumn, Record, Value, Version
 from shared.record.values import PARSERS, UNFIT, Parsed, Parser, json_text, parse_string, parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A resource that cannot become a record, and why; it belongs into the dead letters as it came."""
+    """A resource that cannot become a record, and why; `Normalizer.redacted` says what of it may be kept."""
 
     resource: Any
     reason: str
@@ -45,6 +47,9 @@ class Normalizer:
 
     def __init__(self, table: Table, columns: Sequence[Column]) -> None:
         self._attributes = {c.field: _AttributePlan.of(c) for c in columns if c.kind == "attribute"}
+        self._in_clear = frozenset(
+            c.field for c in columns if c.kind == "attribute" and not isinstance(c, HashedColumn)
+        )
         self._relationships: dict[str, tuple[_LinkPlan, ...]] = {}
         for column in columns:
             if column.kind not in ("attribute", "id"):
@@ -76,6 +81,19 @@ class Normalizer:
         return Record(
             id_, "upsert", Version(self._changed_us(attributes, data, observed_us), observed_us), data
         )
+
+    def redacted(self, resource: Any) -> Any:
+        """A resource that became no record, without the values that the selection keeps out of the tables.
+
+        The names of its fields stay, and the values of those that are synced as they come.
+        """
+        if not isinstance(resource, dict):
+            return resource
+        return resource | {
+            name: {field_: raw if field_ in kept else _NOT_KEPT for field_, raw in resource[name].items()}
+            for name, kept in (("attributes", self._in_clear), ("relationships", self._relationships))
+            if isinstance(resource.get(name), dict)
+        }
 
     def _read_attributes(
         self, attributes: dict[str, Any], data: dict[str, Value], unfit: dict[str, Any], drift: Drift
@@ -137,6 +155,9 @@ class Normalizer:
         return observed_us
 
 
+_NOT_KEPT = "[not kept]"
+
+
 class _AttributePlan(NamedTuple):
     """Where an attribute goes. A value of exactly the type `travels_as` (None: no type) needs no parsing."""
 
@@ -146,6 +167,8 @@ class _AttributePlan(NamedTuple):
 
     @classmethod
     def of(cls, column: Column) -> _AttributePlan:
+        if isinstance(column, HashedColumn):
+            return cls(column.name, None, hashed_parser(column))
         return cls(column.name, _TRAVELS_AS.get(column.type), PARSERS[column.type])
 
 

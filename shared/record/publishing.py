@@ -71,4 +71,4 @@ class PagePublisher:
             "encoding": "resource",
             "organization_id": self._organization_id,
         }
-        return Message(json_text(rejected.resource).encode(), attributes)
+        return Message(json_text(self._normalizer.redacted(rejected.resource)).encode(), attributes)
