@@ -468,6 +468,6 @@ async def test_a_sweep_leaves_no_trace_of_what_it_drops_in_the_file(tmp_path: Pa
     acked = await bus.pull(max_messages=50, max_bytes=1_000_000, wait_seconds=1)
     await bus.ack([delivery.lease_id for delivery in acked])
     await bus.sweep(drop_all)
-    left = [file.name for file in tmp_path.iterdir() if secret in file.read_bytes()]
+    left = [file.name for file in tmp_path.iterdir() if secret in file.read_bytes()]  # noqa: ASYNC240
     await bus.close()
     assert left == []
