@@ -1,0 +1,121 @@
+"""The ids that a full walk of a table saw, kept beside its checkpoint until they are compared.
+
+They are written page by page before the page's checkpoint, so that a killed walk has all of them when it
+goes on: what is written twice, or comes again because the walk began anew, does no harm. Seeing more than
+there is deletes less, never more.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Container, Iterable, Sequence
+from itertools import groupby
+
+import msgspec
+
+from shared.errors import StorageError
+from shared.objects.port import Objects
+
+_CHUNK_IDS = 5_000
+"""How many ids one object holds at about the most: small enough to be written again for each page."""
+
+_LARGEST = 2**63 - 1
+
+
+class IdSet(Container[str]):
+    """Ids, mostly numbers, at eight bytes each; to be filled first and then asked."""
+
+    def __init__(self) -> None:
+        self._numbers = array("q")
+        self._sorted = True
+        self._others: set[str] = set()
+
+    def update(self, ids: Iterable[str]) -> None:
+        """Take more ids in; those that are there already do not count twice."""
+        for id_ in ids:
+            number = _number(id_)
+            if number is None:
+                self._others.add(id_)
+            else:
+                self._numbers.append(number)
+        self._sorted = False
+
+    def __contains__(self, id_: object) -> bool:
+        if not isinstance(id_, str):
+            return False
+        number = _number(id_)
+        if number is None:
+            return id_ in self._others
+        self._sort()
+        place = bisect_left(self._numbers, number)
+        return place < len(self._numbers) and self._numbers[place] == number
+
+    def __len__(self) -> int:
+        self._sort()
+        return len(self._numbers) + len(self._others)
+
+    def _sort(self) -> None:
+        if not self._sorted:
+            self._numbers = array("q", (number for number, _ in groupby(sorted(self._numbers))))
+            self._sorted = True
+
+
+class SeenIds:
+    """The ids of one table in one run, in objects of some thousand ids each."""
+
+    def __init__(self, objects: Objects, root: str) -> None:
+        """`root` is the folder of this run's and table's ids, without a slash at the end."""
+        self._objects = objects
+        self._root = root
+        self._chunk: list[str] = []
+        self._number: int | None = None
+
+    async def add(self, page_ids: Sequence[str]) -> None:
+        """Return when the ids of one more page are safe."""
+        if not page_ids:
+            return
+        if self._number is None:
+            # What an earlier process left is not taken up but followed by a new object.
+            self._number = len(await self._names())
+        self._chunk += page_ids
+        await self._objects.write(f"{self._root}/{self._number:06}", msgspec.json.encode(self._chunk))
+        if len(self._chunk) >= _CHUNK_IDS:
+            self._chunk, self._number = [], self._number + 1
+
+    async def all(self) -> IdSet:
+        """Everything that was seen, by this process or an earlier one.
+
+        Raises `StorageError` when an object cannot be read: then nothing may be deleted.
+        """
+        seen = IdSet()
+        for name in await self._names():
+            seen.update(await self._read(name))
+        return seen
+
+    async def clear(self) -> None:
+        """Forget all: they are compared, or the walk begins anew."""
+        for name in await self._names():
+            await self._objects.delete(name)
+        self._chunk, self._number = [], None
+
+    async def _names(self) -> Sequence[str]:
+        return await self._objects.list(f"{self._root}/")
+
+    async def _read(self, name: str) -> list[str]:
+        stored = await self._objects.read(name)
+        try:
+            return msgspec.json.decode(stored.data if stored else b"", type=list[str])
+        except msgspec.MsgspecError as error:
+            raise StorageError(
+                f"the ids that a crawl saw cannot be read back from {name}: {error}",
+                advice="Run `productive-ingest backfill --full --fresh`: it reads them again.",
+            ) from None
+
+
+def _number(id_: str) -> int | None:
+    """The id as a number, if that number is written in no other way."""
+    if not (id_.isascii() and id_.isdigit()) or len(id_) > 19 or (id_[0] == "0" and id_ != "0"):
+        return None
+    number = int(id_)
+    return number if number <= _LARGEST else None
