@@ -5,24 +5,22 @@ Published as record batches, like a crawl's: versions see to it that nothing new
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from services.ingest.reading.events import Events
 from services.ingest.webhooks.environment import ReplayEnvironment
 from shared.catalog.selection import SelectedTable
 from shared.clock import MICROSECONDS
 from shared.errors import ProtocolError
 from shared.productive import ListQuery, Unavailable, changed_between, walk
+from shared.productive.deleted_items import DELETED_ITEMS, DeletedItem, deleted_items
+from shared.productive.item_types import ItemTypes
 from shared.record import Record, RecordBatch, Source, Version
 from shared.record.publishing import PagePublisher
-from shared.record.values import parse_string, parse_timestamp
 
 OVERLAP_SECONDS: Final = 300
 """Change times were seen to move some seconds after the change itself, and clocks differ."""
-
-_DELETED_ITEMS: Final = "deleted_items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +88,18 @@ async def replay_deletions(env: ReplayEnvironment, since_us: int, run_id: str) -
     Documented to hold budgets, deals, invoices, projects, services, tasks and time entries (and docs and
     dashboards), for at least seven days; what was restored leaves it. Raises what `reread_changed` raises.
     """
-    table = env.catalog.table(_DELETED_ITEMS)
+    table = env.catalog.table(DELETED_ITEMS)
     filters = changed_between("created_at", since_us - OVERLAP_SECONDS * MICROSECONDS)
     query = ListQuery.of(table, ["id"], filters=filters, exact_times=True)
-    events = Events(env.catalog)
+    types = ItemTypes(env.catalog)
     count = 0
     try:
         async for step in walk(env.client, query):
             if isinstance(step, Unavailable):
                 return Deletions(count, step.reason)
-            for name, records in _deletions(step.resources, step.observed_us, since_us, events, env.tables):
+            items = deleted_items(step.resources, step.observed_us, types)
+            selected = (item for item in items if item.table in env.tables)
+            for name, records in _deletions(selected, step.observed_us, since_us).items():
                 batch = RecordBatch(name, env.organization_id, Source.DELETION, run_id, records)
                 await env.bus.publish(await env.codec.encode(batch))
                 count += len(records)
@@ -108,27 +108,12 @@ async def replay_deletions(env: ReplayEnvironment, since_us: int, run_id: str) -
     return Deletions(count)
 
 
-def _deletions(
-    resources: Sequence[Any],
-    observed_us: int,
-    since_us: int,
-    events: Events,
-    tables: Mapping[str, SelectedTable],
-) -> list[tuple[str, list[Record]]]:
-    """A page of the recycle bin as deletions by table."""
+def _deletions(items: Iterable[DeletedItem], observed_us: int, since_us: int) -> dict[str, list[Record]]:
+    """What is in the recycle bin as deletions by table."""
     found: dict[str, list[Record]] = {}
-    for resource in resources:
-        attributes = resource.get("attributes") if isinstance(resource, dict) else None
-        if not isinstance(attributes, dict) or attributes.get("recovered_at") is not None:
-            continue
-        id_, type_ = parse_string(attributes.get("item_id")), attributes.get("item_type")
-        name = events.table_of(type_) if isinstance(type_, str) else None
-        if name is None or name not in tables or not isinstance(id_, str) or not id_:
-            continue
-        deleted = parse_timestamp(attributes.get("created_at"))
+    for item in items:
         # Where the list could not be narrowed, what is much older is already known.
-        if isinstance(deleted, int) and deleted < since_us - OVERLAP_SECONDS * MICROSECONDS:
-            continue
-        deleted_us = min(deleted, observed_us) if isinstance(deleted, int) else observed_us
-        found.setdefault(name, []).append(Record(id_, "delete", Version(deleted_us, observed_us)))
-    return list(found.items())
+        if item.deleted_us >= since_us - OVERLAP_SECONDS * MICROSECONDS:
+            version = Version(item.deleted_us, observed_us)
+            found.setdefault(item.table, []).append(Record(item.id, "delete", version))
+    return found
