@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import signal
 import socket
@@ -32,6 +33,7 @@ class Live:
         self.home = home
         self.load = Load(sandbox.organization, LoadSettings(seed=seed))
         self.port = free_port()
+        self._said: asyncio.Queue[str] = asyncio.Queue()
         home.variables["PORT"] = str(self.port)
 
     @property
@@ -48,7 +50,10 @@ class Live:
         with self.home.start(*(arguments or ("run",))) as started:
             await asyncio.to_thread(started.line, "webhooks are taken")
             # What it says besides must not fill the pipe.
-            draining = asyncio.create_task(asyncio.to_thread(_drain, started))
+            self._said = asyncio.Queue()
+            draining = asyncio.create_task(
+                asyncio.to_thread(self._listen, started, asyncio.get_running_loop())
+            )
             try:
                 yield started
             finally:
@@ -69,18 +74,32 @@ class Live:
             self.load.stop()
             await working
 
-    async def settle(self, *buses: str) -> None:
+    async def line(self, beginning: str) -> str:
+        """The next line that the running command says, and that begins so."""
+        async with asyncio.timeout(PATIENCE):
+            while not (said := await self._said.get()).startswith(beginning):
+                pass
+        return said
+
+    async def settle(self, *buses: str, intake: Path | None = None) -> None:
         """Return when everything was delivered, read and written; fails when that takes too long."""
+        files = {"intake": intake or self.home.data / "intake.sqlite", "bus": self.home.data / "bus.sqlite"}
         async with asyncio.timeout(PATIENCE):
             await self.sandbox.webhooks.idle()
             for name in buses or ("intake", "bus"):
-                bus = await open_bus(url_of("sqlite", self.home.data / f"{name}.sqlite"))
+                bus = await open_bus(url_of("sqlite", files[name]))
                 try:
                     async for _ in _looks():
                         if not (await bus.backlog()).messages and not self._spooled():
                             break
                 finally:
                     await bus.close()
+
+    def _listen(self, started: Started, loop: asyncio.AbstractEventLoop) -> None:
+        assert started.process.stderr is not None
+        for said in started.process.stderr:
+            with contextlib.suppress(RuntimeError):  # the test is over
+                loop.call_soon_threadsafe(self._said.put_nowait, said)
 
     def _spooled(self) -> bool:
         return any((self.home.data / "objects" / "spool").glob("**/*"))
@@ -123,12 +142,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _drain(started: Started) -> None:
-    assert started.process.stderr is not None
-    for _ in started.process.stderr:
-        pass
 
 
 async def _looks() -> AsyncIterator[None]:

@@ -76,3 +76,11 @@ async def test_the_bus_and_the_objects_stay_open_for_whoever_shares_them(world: 
         assert (await client.deliver(b"body")).status == 200
     assert len(await world.bus.deliveries()) == 1
     assert await world.spooled() == []
+
+
+async def test_a_receiver_is_alive_only_while_what_runs_beside_it_is(world: World) -> None:
+    reads = True
+    async with Receiver(replace(world.env, also_alive=lambda: reads)) as receiver:
+        assert receiver.is_alive
+        reads = False
+        assert not receiver.is_alive
