@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from shared.catalog.model import ColumnType
 from shared.record.model import OwnColumn, Record, Source, Value
@@ -77,6 +77,14 @@ class TableState:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
+class StoredVersion(NamedTuple):
+    """Which version of a record a row holds, in µs since 1970 UTC (see `shared.record.model.Version`)."""
+
+    id: str
+    changed_us: int
+    observed_us: int
+
+
 class Warehouse(Protocol):
     """One writer at a time. Calls may be awaited concurrently; none blocks the event loop.
 
@@ -104,11 +112,51 @@ class Warehouse(Protocol):
         """All ids of a table in chunks, in no order."""
         ...
 
+    def versions(
+        self, table: str, *, observed_before_us: int | None = None
+    ) -> AsyncIterator[Sequence[StoredVersion]]:
+        """The versions of all rows in chunks, in no order; nothing when there is no such table.
+
+        With `observed_before_us` only rows whose state was observed before that time.
+        """
+        ...
+
+    async def matching(self, table: str, column: str, values: Sequence[str]) -> Sequence[str]:
+        """The ids of the rows whose column holds one of the values, or a list with one of them.
+
+        Only columns of STRING and STRING_ARRAY match anything; nothing does where there is no such table
+        or column.
+        """
+        ...
+
     async def fetch(self, schema: TableSchema, ids: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
         """The rows of `ids` that exist, by id, with the schema's columns and `_unparsed`.
 
         Values are in the form they travel in (see `ColumnType`), NUMERIC in the canonical text of
         `shared.record`; NULLs are left out.
+        """
+        ...
+
+    async def purge_rows(self, table: str, ids: Sequence[str]) -> int:
+        """Remove rows for good, with their history and any memory of a deletion; returns how many.
+
+        It is not remembered as a deletion: a later record of such an id is written, however old. Whoever
+        wants the id kept out has to keep it out of the writes.
+        """
+        ...
+
+    async def purge_column(self, table: str, column: str) -> bool:
+        """Remove a column for good, in the history and in `_unparsed` too; False when there is none.
+
+        `ensure_table` with a schema that still has the column makes it anew, empty. `ConfigError` for `id`
+        and for our own columns, without which a table is none.
+        """
+        ...
+
+    async def purge_table(self, table: str) -> bool:
+        """Remove a table for good, with its history and all memory of deletions; False when there is none.
+
+        `StorageError` when the table is not one of ours.
         """
         ...
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.model import ColumnType
+from shared.errors import ConfigError
 from shared.record.model import OwnColumn, Record, Source, Value, Version
 from shared.warehouse.port import OWN_COLUMNS, Row, SchemaChange, TableSchema, Warehouse, WriteOutcome
 
@@ -129,6 +130,14 @@ async def everything(warehouse: Warehouse, schema: TableSchema) -> Mapping[str, 
     assert state is not None
     assert state.rows == len(ids)
     return await warehouse.fetch(schema, ids)
+
+
+async def versions(
+    warehouse: Warehouse, *, observed_before_us: int | None = None
+) -> set[tuple[str, int, int]]:
+    """All versions of `deals`."""
+    chunks = warehouse.versions("deals", observed_before_us=observed_before_us)
+    return {tuple(each) async for chunk in chunks for each in chunk}
 
 
 class WarehouseContract:
@@ -465,6 +474,112 @@ class WarehouseContract:
         chunks = [chunk async for chunk in deals.ids("deals")]
         assert max(map(len, chunks)) <= 10_000
         assert sorted(id_ for chunk in chunks for id_ in chunk) == sorted(expected)
+
+    async def test_versions_tell_what_each_row_holds(self, deals: Warehouse) -> None:
+        await deals.write(DEALS, [row("1", (5, 7)), row("2", (6, 6)), row("", (1, 2)), deletion("3", 9)])
+        await deals.write(DEALS, [row("1", (5, 9)), row("2", (3, 8))])
+        assert await versions(deals) == {("1", 5, 9), ("2", 6, 6), ("", 1, 2)}
+
+    async def test_versions_of_rows_observed_before_a_time_leave_the_others_out(
+        self, deals: Warehouse
+    ) -> None:
+        await deals.write(DEALS, [row("before", (99, 9)), row("at", (1, 10)), row("after", (2, 11))])
+        assert await versions(deals, observed_before_us=10) == {("before", 99, 9)}
+
+    async def test_versions_come_in_chunks_and_all_of_them(self, deals: Warehouse) -> None:
+        expected = {(str(number), number, number) for number in range(25_000)}
+        await deals.write(DEALS, [row(id_, version) for id_, version, _ in expected])
+        chunks = [chunk async for chunk in deals.versions("deals")]
+        assert max(map(len, chunks)) <= 10_000
+        assert {tuple(each) for chunk in chunks for each in chunk} == expected
+        assert sum(map(len, chunks)) == len(expected)
+
+    async def test_rows_are_found_by_a_text_that_they_hold(self, warehouse: Warehouse) -> None:
+        await warehouse.ensure_table(EVERY_TYPE)
+        await warehouse.write(
+            EVERY_TYPE,
+            [
+                row("1", 1, group="a"),
+                row("2", 1, group="b", tag_ids=["a"]),
+                row("3", 1, tag_ids=["x", "c", "d"]),
+                row("4", 1, tag_ids=[]),
+                row("5", 1, order=7, params='"a"'),
+            ],
+        )
+        assert sorted(await warehouse.matching("filters", "group", ["a", "b", "z"])) == ["1", "2"]
+        assert sorted(await warehouse.matching("filters", "tag_ids", ["a", "d", "c"])) == ["2", "3"]
+        assert sorted(await warehouse.matching("filters", "id", ["4"])) == ["4"]
+        assert list(await warehouse.matching("filters", "group", [])) == []
+        assert list(await warehouse.matching("filters", "order", ["7"])) == []
+        assert list(await warehouse.matching("filters", "params", ["a", '"a"'])) == []
+        assert list(await warehouse.matching("filters", "nothing", ["a"])) == []
+
+    # Purging
+
+    async def test_purged_rows_are_gone_and_the_others_are_not(self, deals: Warehouse) -> None:
+        await deals.write(DEALS, [row(id_, 1, name=id_) for id_ in "123"])
+        assert await deals.purge_rows("deals", ["1", "3", "9"]) == 2
+        assert await everything(deals, DEALS) == {"2": {"id": "2", "name": "2"}}
+        assert await deals.purge_rows("deals", ["1"]) == 0
+        assert await deals.purge_rows("deals", []) == 0
+
+    async def test_a_purge_is_not_remembered_as_a_deletion(self, deals: Warehouse) -> None:
+        await deals.write(DEALS, [row("was there", 9), deletion("was deleted", 9), deletion("kept", 9)])
+        await deals.purge_rows("deals", ["was there", "was deleted"])
+        await deals.write(DEALS, [row(id_, 1, name="again") for id_ in ("was there", "was deleted", "kept")])
+        assert (await everything(deals, DEALS)).keys() == {"was there", "was deleted"}
+
+    async def test_a_purged_column_is_gone_also_from_what_did_not_fit_it(self, deals: Warehouse) -> None:
+        await deals.write(
+            DEALS,
+            [
+                row("1", 1, name="secret", position=1),
+                row("2", 1, position=2, _unparsed='{"name":["secret"],"n":10.00}'),
+                row("3", 1, position=3, _unparsed='{"name":"secret"}'),
+                row("4", 1, position=4, _unparsed='{"other":{"name":"kept"}}'),
+            ],
+        )
+        assert await deals.purge_column("deals", "name")
+        assert not await deals.purge_column("deals", "name")
+        rows = await everything(deals, DEALS)
+        assert {id_: values["position"] for id_, values in rows.items()} == {"1": 1, "2": 2, "3": 3, "4": 4}
+        assert not any("name" in values for values in rows.values())
+        assert "secret" not in str(rows)
+        assert "_unparsed" not in rows["3"]
+        assert rows["4"]["_unparsed"] == '{"other":{"name":"kept"}}'
+        state = await deals.state("deals")
+        assert state is not None
+        assert "name" not in state.columns
+        assert await deals.ensure_table(DEALS) == SchemaChange(added=("name",))
+        await deals.write(DEALS, [row("1", 2, name="new")])
+        assert (await everything(deals, DEALS))["1"] == {"id": "1", "name": "new"}
+
+    async def test_the_columns_that_make_a_table_cannot_be_purged(self, deals: Warehouse) -> None:
+        for column in ("id", *(name for name, _ in OWN_COLUMNS)):
+            with pytest.raises(ConfigError, match=column) as caught:
+                await deals.purge_column("deals", column)
+            assert caught.value.advice
+
+    async def test_a_purged_table_is_gone_and_can_be_made_again(self, deals: Warehouse) -> None:
+        people = TableSchema("people", DEALS.columns)
+        await deals.ensure_table(people)
+        await deals.write(people, [row("1", 9), deletion("2", 9)])
+        await deals.write(DEALS, [row("1", 9, name="a"), deletion("2", 9)])
+        assert await deals.purge_table("deals")
+        assert not await deals.purge_table("deals")
+        assert await deals.state("deals") is None
+        assert await deals.ensure_table(DEALS) == SchemaChange(created=True)
+        await deals.write(DEALS, [row("2", 1)])
+        assert (await everything(deals, DEALS)).keys() == {"2"}
+        await deals.write(people, [row("2", 1)])
+        assert (await everything(deals, people)).keys() == {"1"}
+
+    async def test_there_is_nothing_to_purge_where_there_is_no_table(self, warehouse: Warehouse) -> None:
+        assert await warehouse.purge_rows("deals", ["1"]) == 0
+        assert not await warehouse.purge_column("deals", "name")
+        assert not await warehouse.purge_table("deals")
+        assert [chunk async for chunk in warehouse.versions("deals")] == []
+        assert list(await warehouse.matching("deals", "name", ["a"])) == []
 
     # Durability
 

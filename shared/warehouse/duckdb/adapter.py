@@ -7,20 +7,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from shared.catalog.model import ColumnType
-from shared.record.model import OwnColumn, Value
-from shared.warehouse.duckdb import sql
-from shared.warehouse.duckdb.engine import Cursor, Engine
+from shared.record.model import Value
+from shared.warehouse.duckdb import purge, reading, sql
+from shared.warehouse.duckdb.engine import Engine
 from shared.warehouse.duckdb.query import QueryResult, run_query
 from shared.warehouse.duckdb.snapshot import Snapshot
-from shared.warehouse.duckdb.tables import columns_of, ensure, selectable, state_of
+from shared.warehouse.duckdb.tables import ensure, state_of
 from shared.warehouse.duckdb.upsert import upsert
-from shared.warehouse.port import Row, SchemaChange, TableSchema, TableState, WriteOutcome
+from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
 
-_IDS_IN_A_CHUNK = 10_000
-_UNPARSED = (OwnColumn.UNPARSED.value, ColumnType.JSON)
+_CHUNK = 10_000
 
 
 class DuckdbWarehouse:
@@ -66,16 +62,53 @@ class DuckdbWarehouse:
         """See `Warehouse.ids`; ids that are written or deleted meanwhile may be there or not."""
         last: str | None = None
         while True:
-            page = await self._engine.run(partial(_ids_after, table=table, last=last))
-            for start in range(0, len(page), _IDS_IN_A_CHUNK):
-                yield page[start : start + _IDS_IN_A_CHUNK].to_pylist()
+            page = await self._engine.run(partial(reading.ids_after, table=table, last=last))
+            for start in range(0, len(page), _CHUNK):
+                yield page[start : start + _CHUNK].to_pylist()
             if len(page) < sql.SELECT_IDS_LIMIT:
                 return
             last = page[-1].as_py()
 
+    async def versions(
+        self, table: str, *, observed_before_us: int | None = None
+    ) -> AsyncIterator[Sequence[StoredVersion]]:
+        """See `Warehouse.versions`; rows that are written or deleted meanwhile may be there or not."""
+        last: str | None = None
+        while True:
+            job = partial(reading.versions_after, table=table, last=last, before_us=observed_before_us)
+            page = await self._engine.run(job)
+            for start in range(0, len(page), _CHUNK):
+                columns = (column.to_pylist() for column in page.slice(start, _CHUNK).columns)
+                yield [StoredVersion(*row) for row in zip(*columns, strict=True)]
+            if len(page) < sql.SELECT_IDS_LIMIT:
+                return
+            last = page["id"][-1].as_py()
+
+    async def matching(self, table: str, column: str, values: Sequence[str]) -> Sequence[str]:
+        """See `Warehouse.matching`; the ids come in order."""
+        return await self._engine.run(lambda cursor: reading.ids_matching(cursor, table, column, values))
+
     async def fetch(self, schema: TableSchema, ids: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
         """See `Warehouse.fetch`; columns that the table does not have yet are NULL."""
-        return await self._engine.run(lambda cursor: _fetch(cursor, schema, ids))
+        return await self._engine.run(lambda cursor: reading.fetch(cursor, schema, ids))
+
+    async def purge_rows(self, table: str, ids: Sequence[str]) -> int:
+        """See `Warehouse.purge_rows`."""
+        removed = await self._engine.run(lambda cursor: purge.purge_rows(cursor, table, ids))
+        self._snapshot.note_change()
+        return removed
+
+    async def purge_column(self, table: str, column: str) -> bool:
+        """See `Warehouse.purge_column`."""
+        removed = await self._engine.run(lambda cursor: purge.purge_column(cursor, table, column))
+        self._snapshot.note_change()
+        return removed
+
+    async def purge_table(self, table: str) -> bool:
+        """See `Warehouse.purge_table`."""
+        removed = await self._engine.run(lambda cursor: purge.purge_table(cursor, table))
+        self._snapshot.note_change()
+        return removed
 
     async def query(
         self, statement: str, parameters: Sequence[Any] = (), *, max_rows: int = 10_000
@@ -93,22 +126,3 @@ class DuckdbWarehouse:
     async def close(self) -> None:
         """Wait for what is being written, and let go of the file; may be called again."""
         await self._engine.close()
-
-
-def _ids_after(cursor: Cursor, *, table: str, last: str | None) -> Any:
-    if "id" not in columns_of(cursor, table):
-        return pa.array([], pa.string())
-    if last is None:
-        relation = cursor.sql(sql.select_first_ids(table))
-    else:
-        relation = cursor.sql(sql.select_ids(table), params=[last])
-    return relation.to_arrow_table()["id"]
-
-
-def _fetch(cursor: Cursor, schema: TableSchema, ids: Sequence[str]) -> dict[str, dict[str, Value]]:
-    columns = selectable(cursor, schema, _UNPARSED)
-    if not columns or not ids:
-        return {}
-    cursor.register("wanted", pa.table({"id": pa.array(ids, pa.string())}))
-    rows = cursor.sql(sql.select_travelling(schema.name, columns)).to_arrow_table().to_pylist()
-    return {row["id"]: {name: value for name, value in row.items() if value is not None} for row in rows}

@@ -177,6 +177,28 @@ def select_first_ids(table: str) -> str:
     return f"SELECT id FROM main.{quote(table)} ORDER BY id LIMIT {SELECT_IDS_LIMIT}"
 
 
+def select_versions(table: str) -> str:
+    """The next versions in the order of ids, at most `SELECT_IDS_LIMIT`.
+
+    Parameters: whether it is the first page, the id it comes after, the time before which rows were observed.
+    """
+    return f"""
+    SELECT id, {VERSION_CHANGED}, {VERSION_OBSERVED} FROM main.{quote(table)}
+    WHERE (? OR id > ?) AND {VERSION_OBSERVED} < ? ORDER BY id LIMIT {SELECT_IDS_LIMIT}
+    """
+
+
+def select_matching(table: str, column: str, *, listed: bool) -> str:
+    """The ids of rows whose column is one of `wanted`, or holds one of them if it is a list."""
+    name = quote(column)
+    test = (
+        f"list_has_any({name}, (SELECT list(value) FROM wanted))"
+        if listed
+        else (f"{name} IN (SELECT value FROM wanted)")
+    )
+    return f"SELECT id FROM main.{quote(table)} WHERE {test} ORDER BY id"
+
+
 def select_state(table: str) -> str:
     """One row: rows, latest `_synced_at` and `_changed_at` in µs, rows with `_unparsed`."""
     return f"""
@@ -205,6 +227,44 @@ def _travelling(name: str, type_: ColumnType) -> str:
             return f"{column}::VARCHAR"
         case _:
             return column
+
+
+def purge_rows(table: str) -> str:
+    """Delete the rows of the ids in `purged`, telling how many there were."""
+    return f"DELETE FROM main.{quote(table)} WHERE id IN (SELECT id FROM purged)"
+
+
+PURGE_TOMBSTONES = f"""
+DELETE FROM {BOOKKEEPING}.tombstones WHERE table_name = ? AND id IN (SELECT id FROM purged)
+"""
+
+PURGE_ALL_TOMBSTONES = f"DELETE FROM {BOOKKEEPING}.tombstones WHERE table_name = ?"
+
+
+def drop_table(table: str) -> str:
+    """Drop a table."""
+    return f"DROP TABLE main.{quote(table)}"
+
+
+def drop_column(table: str, column: str) -> str:
+    """Drop a column."""
+    return f"ALTER TABLE main.{quote(table)} DROP COLUMN {quote(column)}"
+
+
+def select_unparsed(table: str, limit: int) -> str:
+    """Places and `_unparsed` of some rows that keep a value under the name given (parameter)."""
+    return f"""
+    SELECT rowid, _unparsed::VARCHAR FROM main.{quote(table)}
+    WHERE _unparsed IS NOT NULL AND list_contains(json_keys(_unparsed), ?) LIMIT {limit}
+    """
+
+
+def update_unparsed(table: str) -> str:
+    """Give the rows whose places are in `cleaned` the `_unparsed` that is there."""
+    return f"""
+    UPDATE main.{quote(table)} SET _unparsed = cleaned._unparsed FROM cleaned
+    WHERE main.{quote(table)}.rowid = cleaned.{ROW}
+    """
 
 
 def _literal(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import duckdb
 
 from shared.catalog.model import ColumnType
@@ -26,6 +28,11 @@ def columns_of(cursor: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     return {name: str(_LISTED_TYPES.get(type_, type_)) for name, type_ in found}
 
 
+def is_ours(columns: Container[str]) -> bool:
+    """Whether a table with these columns is one that this package made."""
+    return all(name in columns for name in ("id", *_VERSION_NAMES))
+
+
 def ensure(cursor: duckdb.DuckDBPyConnection, schema: TableSchema) -> SchemaChange:
     """Create the table, or add the columns it lacks; `StorageError` when it is another table altogether."""
     with transaction(cursor):
@@ -41,7 +48,7 @@ def ensure(cursor: duckdb.DuckDBPyConnection, schema: TableSchema) -> SchemaChan
 
 
 def _check(schema: TableSchema, present: dict[str, str]) -> None:
-    if not present.keys() >= {"id", *_VERSION_NAMES}:
+    if not is_ours(present):
         raise StorageError(
             f"the table `{schema.name}` in the warehouse was not made by productive-ingest",
             advice="Rename it; the table that is needed will then be made.",
@@ -57,7 +64,7 @@ def _check(schema: TableSchema, present: dict[str, str]) -> None:
 def state_of(cursor: duckdb.DuckDBPyConnection, table: str) -> TableState | None:
     """How a table of ours is; None when there is none."""
     columns = columns_of(cursor, table)
-    if not columns.keys() >= _VERSION_NAMES:
+    if not is_ours(columns):
         return None
     [(rows, synced, changed, unparsed)] = execute(cursor, sql.select_state(table))
     return TableState(
