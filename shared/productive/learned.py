@@ -8,6 +8,7 @@ import msgspec
 class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
     """Findings about one table's endpoint; stored as JSON between runs.
 
+    `no_cursor` is about the list in its own order, `no_sorted_cursor` about one that is asked for sorted.
     Filters are named by what they filter by (`updated_at`), not by their parameter. `restless` says that
     the last page-number walk was disturbed in all its attempts: the next one makes just one, because what
     never holds still, or never sums up to its total, would cost all of them each time.
@@ -17,6 +18,7 @@ class Learned(msgspec.Struct, frozen=True, omit_defaults=True):
     refused_filters: tuple[str, ...] = ()
     refused_sorts: tuple[str, ...] = ()
     no_cursor: bool = False
+    no_sorted_cursor: bool = False
     no_fieldsets: bool = False
     use_fallback_path: bool = False
     restless: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta, timezone
 
 from shared.catalog.model import Include, Table
 from shared.clock import MICROSECONDS
@@ -14,6 +14,9 @@ from shared.productive.refusals import Parameters, filter_name
 
 PAGE_SIZE = 200
 """The largest page Productive gives; it cuts larger wishes down silently."""
+
+_EARLIEST_DAY = timezone(timedelta(hours=-12))
+_LATEST_DAY = timezone(timedelta(hours=14))
 
 _GROUPED = re.compile(r"filter\[\d+\]")
 
@@ -103,11 +106,16 @@ def changed_between(name: str, since_us: int, until_us: int | None = None) -> Pa
 
     Productive compares whole seconds, so both ends are widened to them. Two conditions on one field
     need the documented group form. Send them with `exact_times`, or they are cut down to days.
+
+    The same instant can be written in any zone, and a text that is cut down to its day, against the wish, is
+    that zone's day: `since` is written in the zone where the day is the earliest and `until` in the one
+    where it is the latest. So nothing is missed whatever zone the days of Productive's records are in.
+    Do not give an `until` of the last days, whose changes such a cut would leave out.
     """
-    since = _second(since_us // MICROSECONDS)
+    since = _second(since_us // MICROSECONDS, _EARLIEST_DAY)
     if until_us is None:
         return ((f"filter[{name}][gt_eq]", since),)
-    until = _second(-(-until_us // MICROSECONDS))
+    until = _second(-(-until_us // MICROSECONDS), _LATEST_DAY)
     return (
         ("filter[$op]", "and"),
         (f"filter[0][{name}][gt_eq]", since),
@@ -115,8 +123,8 @@ def changed_between(name: str, since_us: int, until_us: int | None = None) -> Pa
     )
 
 
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _second(seconds: int, zone: timezone) -> str:
+    return datetime.fromtimestamp(seconds, zone).isoformat(timespec="seconds")
 
 
 def _needed_includes(table: Table, columns: Collection[str] | None) -> tuple[Include, ...]:

@@ -106,7 +106,7 @@ class _Walker:
     def _walked(self, position: Position, page: Page) -> WalkedPage | None:
         link = self._link(page)
         if position.cursor is not None and is_numbered(page, link):
-            self._learned = msgspec.structs.replace(self._learned, no_cursor=True)
+            self._learned = self._without_cursor()
             first = self._first()
             if not position.at_start or page.current_page not in {None, 1} or self._sort(first):
                 self._restart(position)
@@ -133,7 +133,20 @@ class _Walker:
         )
 
     def _by_cursor(self) -> bool:
+        if self._sorted() and self._learned.no_sorted_cursor:
+            return False
         return self._query.table.cursor and not self._learned.no_cursor
+
+    def _sorted(self) -> bool:
+        """Whether the query has an order of its own, which is in force."""
+        sort = self._query.sort
+        return sort is not None and sort.removeprefix("-") not in self._learned.refused_sorts
+
+    def _without_cursor(self) -> Learned:
+        """Whoever gives no cursor for an order may give one without it."""
+        if self._sorted():
+            return msgspec.structs.replace(self._learned, no_sorted_cursor=True)
+        return msgspec.structs.replace(self._learned, no_cursor=True)
 
     def _first(self) -> Position:
         return Position(cursor="") if self._by_cursor() else Position(page=1)
@@ -153,7 +166,7 @@ class _Walker:
 
     def _cursor_refused(self, position: Position, refused: Refused) -> None:
         if refused.code != INVALID_CURSOR or position.at_start:
-            self._learned = msgspec.structs.replace(self._learned, no_cursor=True)
+            self._learned = self._without_cursor()
         self._restart(position)
 
     def _restart(self, position: Position) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.catalog import load_catalog
 from shared.catalog.model import Include
@@ -77,13 +81,35 @@ def test_the_fallback_path_is_used_once_it_is_known_to_be_needed() -> None:
 
 def test_a_span_of_time_is_widened_to_whole_seconds() -> None:
     assert changed_between("updated_at", NINE_US + 999_999) == (
-        ("filter[updated_at][gt_eq]", "2026-01-01T09:00:00Z"),
+        ("filter[updated_at][gt_eq]", "2025-12-31T21:00:00-12:00"),
     )
     assert changed_between("updated_at", NINE_US + 1, NINE_US + 1_000_001) == (
         ("filter[$op]", "and"),
-        ("filter[0][updated_at][gt_eq]", "2026-01-01T09:00:00Z"),
-        ("filter[1][updated_at][lt]", "2026-01-01T09:00:02Z"),
+        ("filter[0][updated_at][gt_eq]", "2025-12-31T21:00:00-12:00"),
+        ("filter[1][updated_at][lt]", "2026-01-01T23:00:02+14:00"),
     )
+
+
+@given(
+    st.integers(0, 4 * 10**15).map(lambda us: datetime(1980, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)),
+    st.floats(0, 400 * 86_400),
+    st.floats(0, 86_400 * 400),
+    st.integers(-12 * 4, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters))),
+)
+def test_no_change_of_a_span_is_missed_even_where_times_are_cut_down_to_days_of_any_zone(
+    since: datetime, length: float, later: float, zone: timezone
+) -> None:
+    changed = since + timedelta(seconds=min(later, length))
+    until = since + timedelta(seconds=length)
+    values = dict(changed_between("at", _us(since), _us(until)))
+    low, high = values["filter[0][at][gt_eq]"], values["filter[1][at][lt]"]
+    if changed < until:
+        assert datetime.fromisoformat(low) <= changed < datetime.fromisoformat(high)
+    # A span may end on the day of the change; the next one, which begins where it ends, has it then.
+    day = changed.astimezone(zone).date().isoformat()
+    following = dict(changed_between("at", _us(until)))["filter[at][gt_eq]"]
+    assert low[:10] <= day
+    assert day < high[:10] or following[:10] <= day
 
 
 def test_findings_add_up_and_can_be_stored() -> None:
@@ -98,3 +124,7 @@ def test_no_query_of_the_catalog_cuts_down_its_own_records_or_asks_for_something
         keys = [key for key, _ in ListQuery.of(entry).parameters(NOTHING)]
         assert f"fields[{entry.type}]" not in keys
         assert len(keys) == len(set(keys))
+
+
+def _us(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

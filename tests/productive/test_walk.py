@@ -195,6 +195,19 @@ async def test_a_refused_stable_order_is_left_out(api: Api) -> None:
     assert pages[0].learned == Learned(no_cursor=True, refused_sorts=("id",))
 
 
+async def test_a_cursor_that_is_refused_for_an_order_is_still_asked_for_without_it(api: Api) -> None:
+    numbered, cursored = by_number(lambda: range(1, 301)), by_cursor(lambda: range(1, 301))
+    client, server = await api.open(lambda asked: (numbered if "sort" in asked.query else cursored)(asked))
+    query = ListQuery.of(table(), sort="-updated_at")
+    first = await pages_of(client, table(), query=query)
+    assert first[0].learned == Learned(no_sorted_cursor=True)
+    await pages_of(client, table(), query=query, learned=first[0].learned)
+    assert ["page[after]" in asked.query for asked in server.asked] == [True, False, False, False, False]
+    pages = await pages_of(client, table(), learned=first[0].learned)
+    assert ids(pages) == list(range(1, 301))
+    assert all("page[after]" in asked.query for asked in server.asked[5:])
+
+
 async def test_without_meta_and_links_a_full_page_means_that_there_may_be_more(api: Api) -> None:
     def handle(asked: Asked) -> web.Response:
         number = int(asked.query["page[number]"])
