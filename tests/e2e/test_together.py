@@ -185,9 +185,11 @@ def test_run_crawls_again_and_again_until_it_is_stopped(home: Home, productive: 
     assert_same("tasks", productive.tables["tasks"].resources, home.rows("tasks"))
 
 
-def test_the_demo_fills_58_tables_and_answers_its_question(home: Home) -> None:
-    ended = home.run("demo", "--people", "5").ok()
+def test_the_demo_fills_58_tables_answers_its_question_and_shows_changes_arrive(home: Home) -> None:
+    ended = home.run("demo", "--people", "5", "--seconds", "3").ok()
     assert "58 tables" in ended.stdout
     assert "Profit per project" in ended.stdout
+    assert "there after" in ended.stdout
+    assert "The 10 tables they belong to are as the sandbox has them." in ended.stdout
     assert (home.folder / "productive-demo" / "productive.duckdb").exists()
     assert Path(home.data).exists() is False

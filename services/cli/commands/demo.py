@@ -109,9 +109,8 @@ def _tell(output: Output, outcome: LiveOutcome) -> None:
         style="bold",
     )
     output.say(
-        f"{counts['received']:,} deliveries, some of them twice and out of order: {counts['published']:,} "
-        f"whole records, {counts['deleted']:,} deletions, and {counts['reread']:,} for which the record was "
-        "read again."
+        f"{counts['received']:,} deliveries, some of them twice and out of order. Published as they were: "
+        f"{counts['published']:,}; read again: {counts['reread']:,}; deletions: {counts['deleted']:,}."
     )
     if outcome.not_seen:
         output.say(f"{outcome.not_seen:,} changes did not arrive.", style="bold red")
