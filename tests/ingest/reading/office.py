@@ -16,7 +16,7 @@ from services.ingest.delivery import Delivery
 from services.ingest.reading import Outcome, Reader, ReadingEnvironment, ReadingLimits
 from services.sandbox import Sandbox, SandboxSettings
 from shared.bus import Bus, DeadLetter, Message, open_bus
-from shared.bus.port import Backlog
+from shared.bus.port import Backlog, Judge, Swept
 from shared.bus.port import Delivery as Leased
 from shared.catalog import load_catalog
 from shared.catalog.selection import SelectionRules, select
@@ -119,6 +119,9 @@ class Line:
 
     async def backlog(self) -> Backlog:
         return await self._through().backlog()
+
+    async def sweep(self, judge: Judge) -> Swept:
+        return await self._through().sweep(judge)
 
     async def close(self) -> None:
         await self._through().close()
