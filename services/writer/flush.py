@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from services.writer.environment import WriterEnvironment
 from services.writer.pending import Pending, Taken, newest_rows
-from services.writer.schemas import fit
 from shared.bus.port import Delivery
 from shared.errors import HaltedError, OwnerError, RecordError, TransientError
 from shared.record import RecordBatch
@@ -58,12 +57,8 @@ class Flusher:
         self._settle(good=False)
 
     async def _write(self, messages: Sequence[Taken]) -> None:
-        rows = newest_rows(messages)
-        columns = set[str]().union(*(row.record.data for row in rows))
-        schema = self._env.schemas.schema_for(messages[0].batch.table, columns)
+        schema, rows = await self._env.schemas.fitted(messages[0].batch.table, newest_rows(messages))
         await self._ensure(schema)
-        if not columns.issubset(name for name, _ in schema.columns):
-            rows = [Row(fit(row.record, schema), row.source, row.run_id) for row in rows]
         outcome = await self._env.warehouse.write(schema, rows)
         for refused in outcome.refused:
             await self._bury(messages[0].batch, rows, refused)

@@ -13,6 +13,9 @@ class SelectionRules:
     `only` replaces the default tables; `add` and `skip` change them. Credential columns come only by
     being named in `add_columns`; `skip_columns` leaves columns out, `hash_columns` replaces their values
     by pseudonyms. `places` says where a name was written (`file:line`), by setting and name.
+
+    `named_columns` and `dropped_columns` are decided with commands instead (see `changes`): they are like
+    `add_columns` and `skip_columns`, but names that do not exist are passed over.
     """
 
     only: tuple[str, ...] = ()
@@ -21,7 +24,14 @@ class SelectionRules:
     add_columns: tuple[str, ...] = ()
     skip_columns: tuple[str, ...] = ()
     hash_columns: tuple[str, ...] = ()
+    named_columns: tuple[str, ...] = ()
+    dropped_columns: tuple[str, ...] = ()
     places: Mapping[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def unwanted_columns(self) -> frozenset[str]:
+        """The columns whose values must not get into the warehouse, whoever brings them."""
+        return frozenset((*self.skip_columns, *self.dropped_columns))
 
     def at(self, key: str, name: str) -> str:
         """`file:line: `, to begin a message about a name with; empty where the place is not known."""

@@ -79,7 +79,8 @@ class _ChosenColumns:
 
     def __init__(self, catalog: Catalog, rules: SelectionRules, hasher: ColumnHasher | None) -> None:
         self._hasher = hasher
-        self._added = dict(_columns(catalog, rules, "add"))
+        self._named = {*dict(_columns(catalog, rules, "add")), *rules.named_columns}
+        self._unwanted = rules.unwanted_columns
         self._skipped = dict(_columns(catalog, rules, "skip"))
         self._hashed = dict(_columns(catalog, rules, "hash"))
         for name, column in self._skipped.items():
@@ -99,8 +100,8 @@ class _ChosenColumns:
         return tuple(
             hashed(column, self._hasher) if f"{table.name}.{column.name}" in self._hashed else column
             for column in table.columns
-            if f"{table.name}.{column.name}" not in self._skipped
-            and (not column.secret or f"{table.name}.{column.name}" in self._added)
+            if f"{table.name}.{column.name}" not in self._unwanted
+            and (not column.secret or f"{table.name}.{column.name}" in self._named)
         )
 
     def _hash_problem(self, table: Table, column: Column, name: str) -> tuple[str, str] | None:
@@ -117,7 +118,7 @@ class _ChosenColumns:
             )
         if name in self._skipped:
             return f"{name} is in `hash` and in `skip`", "Take it out of one of them."
-        if column.secret and name not in self._added:
+        if column.secret and name not in self._named:
             return (
                 f"{name} holds credentials and is not synced, so there is nothing to hash",
                 "Take it out of `hash`, or name it in `add` as well.",
