@@ -121,6 +121,15 @@ class Warehouse(Protocol):
         """
         ...
 
+    def tombstones(
+        self, table: str, *, observed_before_us: int | None = None
+    ) -> AsyncIterator[Sequence[StoredVersion]]:
+        """The deletions that the store remembers of a table, with their versions, as `versions` gives rows'.
+
+        A store may forget a deletion in time; then an older record brings the row back by itself.
+        """
+        ...
+
     async def matching(self, table: str, column: str, values: Sequence[str]) -> Sequence[str]:
         """The ids of the rows whose column holds one of the values, or a list with one of them.
 

@@ -137,7 +137,15 @@ async def versions(
 ) -> set[tuple[str, int, int]]:
     """All versions of `deals`."""
     chunks = warehouse.versions("deals", observed_before_us=observed_before_us)
-    return {tuple(each) async for chunk in chunks for each in chunk}
+    return {(each.id, each.changed_us, each.observed_us) async for chunk in chunks for each in chunk}
+
+
+async def tombstones(
+    warehouse: Warehouse, *, observed_before_us: int | None = None
+) -> set[tuple[str, int, int]]:
+    """All remembered deletions of `deals`."""
+    chunks = warehouse.tombstones("deals", observed_before_us=observed_before_us)
+    return {(each.id, each.changed_us, each.observed_us) async for chunk in chunks for each in chunk}
 
 
 class WarehouseContract:
@@ -493,6 +501,14 @@ class WarehouseContract:
         assert max(map(len, chunks)) <= 10_000
         assert {tuple(each) for chunk in chunks for each in chunk} == expected
         assert sum(map(len, chunks)) == len(expected)
+
+    async def test_tombstones_tell_the_deletions_that_are_remembered(self, deals: Warehouse) -> None:
+        await deals.write(DEALS, [row("1", 1), deletion("1", (5, 7)), deletion("2", (6, 6)), row("3", 9)])
+        await deals.write(DEALS, [deletion("4", (3, 3)), deletion("5", (3, 3))])
+        await deals.write(DEALS, [row("4", 4), row("5", 2)])
+        assert await tombstones(deals) == {("1", 5, 7), ("2", 6, 6), ("5", 3, 3)}
+        assert await tombstones(deals, observed_before_us=7) == {("2", 6, 6), ("5", 3, 3)}
+        assert [chunk async for chunk in deals.tombstones("tasks")] == []
 
     async def test_rows_are_found_by_a_text_that_they_hold(self, warehouse: Warehouse) -> None:
         await warehouse.ensure_table(EVERY_TYPE)

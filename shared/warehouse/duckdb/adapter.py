@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,24 @@ class DuckdbWarehouse:
         self, table: str, *, observed_before_us: int | None = None
     ) -> AsyncIterator[Sequence[StoredVersion]]:
         """See `Warehouse.versions`; rows that are written or deleted meanwhile may be there or not."""
+        async for chunk in self._versions(
+            partial(reading.versions_after, table=table, before_us=observed_before_us)
+        ):
+            yield chunk
+
+    async def tombstones(
+        self, table: str, *, observed_before_us: int | None = None
+    ) -> AsyncIterator[Sequence[StoredVersion]]:
+        """See `Warehouse.tombstones`; nothing is forgotten here but by a purge."""
+        async for chunk in self._versions(
+            partial(reading.tombstones_after, table=table, before_us=observed_before_us)
+        ):
+            yield chunk
+
+    async def _versions(self, page_after: Callable[..., Any]) -> AsyncIterator[Sequence[StoredVersion]]:
         last: str | None = None
         while True:
-            job = partial(reading.versions_after, table=table, last=last, before_us=observed_before_us)
-            page = await self._engine.run(job)
+            page = await self._engine.run(partial(page_after, last=last))
             for start in range(0, len(page), _CHUNK):
                 columns = (column.to_pylist() for column in page.slice(start, _CHUNK).columns)
                 yield [StoredVersion(*row) for row in zip(*columns, strict=True)]

@@ -11,6 +11,7 @@ from shared.catalog.model import ColumnType
 from shared.record.model import OwnColumn, Value
 from shared.warehouse.duckdb import sql
 from shared.warehouse.duckdb.engine import Cursor
+from shared.warehouse.duckdb.execute import execute
 from shared.warehouse.duckdb.tables import columns_of, selectable
 from shared.warehouse.port import TableSchema
 
@@ -36,6 +37,15 @@ def versions_after(cursor: Cursor, *, table: str, last: str | None, before_us: i
         return _NO_VERSIONS
     parameters = [last is None, last or "", _NO_TIME_IS_LATER if before_us is None else before_us]
     return cursor.sql(sql.select_versions(table), params=parameters).to_arrow_table()
+
+
+def tombstones_after(cursor: Cursor, *, table: str, last: str | None, before_us: int | None) -> Any:
+    """The page of deletions after `last`, in the form of `versions_after`."""
+    [(made,)] = execute(cursor, sql.HAS_BOOKKEEPING)
+    if not made:
+        return _NO_VERSIONS
+    parameters = [table, last is None, last or "", _NO_TIME_IS_LATER if before_us is None else before_us]
+    return cursor.sql(sql.SELECT_TOMBSTONES, params=parameters).to_arrow_table()
 
 
 def ids_matching(cursor: Cursor, table: str, column: str, values: Sequence[str]) -> Sequence[str]:

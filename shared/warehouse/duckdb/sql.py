@@ -188,6 +188,13 @@ def select_versions(table: str) -> str:
     """
 
 
+SELECT_TOMBSTONES = f"""
+SELECT id, version_changed, version_observed FROM {BOOKKEEPING}.tombstones
+WHERE table_name = ? AND (? OR id > ?) AND version_observed < ? ORDER BY id LIMIT {SELECT_IDS_LIMIT}
+"""
+"""As `select_versions`; the first parameter is the table."""
+
+
 def select_matching(table: str, column: str, *, listed: bool) -> str:
     """The ids of rows whose column is one of `wanted`, or holds one of them if it is a list."""
     name = quote(column)
