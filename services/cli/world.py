@@ -10,15 +10,15 @@ from uuid import uuid4
 from services.backfill.checkpoint import CheckpointStore
 from services.backfill.environment import BackfillEnvironment
 from services.backfill.progress import Progress
+from services.cli.selection import Selection, look_at_selection, open_selection
 from services.ingest.reading.environment import ReadingEnvironment
 from services.ingest.reading.observing import ReadingObserver
 from services.ingest.tokens import TokenBook
 from services.ingest.webhooks.environment import WebhooksEnvironment
 from services.writer.environment import WriterEnvironment, WriterLimits, WriterObserver
-from services.writer.schemas import Schemas
+from services.writer.schemas import Chosen, Schemas
 from shared.bus import Bus, open_bus
-from shared.catalog import load_catalog
-from shared.catalog.selection import SelectedTable, select
+from shared.catalog.selection import SelectedTable
 from shared.clock import Clock, SystemClock
 from shared.config import TOKEN_VARIABLE, Settings
 from shared.errors import ConfigError
@@ -43,6 +43,7 @@ class World:
     objects: Objects
     codec: BatchCodec
     tables: Mapping[str, SelectedTable]
+    selection: Selection
 
     @property
     def embedded(self) -> bool:
@@ -94,7 +95,13 @@ class World:
             bus=self.bus,
             warehouse=warehouse,
             codec=self.codec,
-            schemas=Schemas(load_catalog(), self.tables),
+            schemas=Schemas(
+                self.selection.catalog,
+                self.tables,
+                self.selection.rules,
+                clock=self.clock,
+                reload=self._chosen_now,
+            ),
             clock=self.clock,
             observer=observer,
             limits=WriterLimits(
@@ -104,6 +111,11 @@ class World:
             ),
         )
 
+    async def _chosen_now(self) -> Chosen:
+        """What is chosen once columns may have been added or dropped since these stores were opened."""
+        now = await open_selection(self.settings, self.objects, self.clock)
+        return Chosen(now.catalog, {**self.tables, **now.tables}, now.rules)
+
     def reading(self, client: ProductiveClient, observer: ReadingObserver) -> ReadingEnvironment:
         """The environment of whoever reads what webhooks delivered."""
         return ReadingEnvironment(
@@ -111,7 +123,7 @@ class World:
             intake=self.intake,
             bus=self.bus,
             codec=self.codec,
-            catalog=load_catalog(),
+            catalog=self.selection.catalog,
             tables=self.tables,
             organization_id=organization_id(self.settings),
             clock=self.clock,
@@ -124,7 +136,7 @@ class World:
             client=client,
             tokens=tokens,
             objects=self.objects,
-            catalog=load_catalog(),
+            catalog=self.selection.catalog,
             tables=self.tables,
             organization_id=organization_id(self.settings),
             clock=self.clock,
@@ -134,17 +146,19 @@ class World:
 @asynccontextmanager
 async def open_world(settings: Settings) -> AsyncIterator[World]:
     """Open the stores; they are closed at the end."""
-    tables = select(load_catalog(), settings.selection)
     clock = SystemClock()
+    # A mistake in the selection is told before any store is made.
+    await look_at_selection(settings)
     async with AsyncExitStack() as stack:
         objects = await open_objects(settings.objects_url)
         stack.push_async_callback(objects.close)
+        selection = await open_selection(settings, objects, clock)
         bus = await open_bus(settings.bus_url, clock=clock)
         stack.push_async_callback(bus.close)
         intake = await open_bus(settings.intake_url, clock=clock)
         stack.push_async_callback(intake.close)
         codec = BatchCodec(objects, lambda: f"claims/{uuid4().hex}")
-        yield World(settings, clock, bus, intake, objects, codec, tables)
+        yield World(settings, clock, bus, intake, objects, codec, selection.tables, selection)
 
 
 @asynccontextmanager

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from shared.config.file import ConfigFile, read_file
 from shared.config.settings import SETTINGS, Raw, Setting, Settings, settle
 from shared.errors import ConfigError
 
@@ -19,6 +20,7 @@ DEFAULT_FILE = Path("productive-ingest.toml")
 TOKEN_VARIABLE = "PRODUCTIVE_API_TOKEN"  # noqa: S105 -- the variable's name, not a token
 _SETTINGS = {setting.key: setting for setting in SETTINGS}
 _SECTIONS = sorted({setting.key.split(".")[0] for setting in SETTINGS})
+_LONGEST_SHOWN = 60
 
 
 def load_settings(file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Raw]) -> Settings:
@@ -28,74 +30,85 @@ def load_settings(file: Path | None, environ: Mapping[str, str], overrides: Mapp
     `overrides` are values from the command line, by key.
     """
     values: dict[str, Raw] = {}
+    places: dict[tuple[str, str], str] = {}
     path = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
     if path is not None:
-        values |= _from_file(path)
+        from_file = read_file(path)
+        values |= _from_file(from_file)
+        places = _places(from_file, values)
     for setting in SETTINGS:
         if setting.env and environ.get(setting.env):
             values[setting.key] = _from_text(setting, environ[setting.env])
-    return settle({**values, **overrides})
+    return settle({**values, **overrides}, places)
 
 
-def _from_file(path: Path) -> dict[str, Raw]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"there is no configuration file {path}", advice="Check the path given with --config."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", advice="See https://toml.io.") from None
-
+def _from_file(file: ConfigFile) -> dict[str, Raw]:
     values: dict[str, Raw] = {}
-    for section, content in document.items():
+    for section, content in file.document.items():
+        place = file.place(section)
         if section not in _SECTIONS:
-            raise ConfigError(
-                f"{_place(path, text, section)}: there is no section [{section}]",
-                advice=_nearest(section, _SECTIONS, "[{}]"),
-            )
+            _refuse_section(section, place)
         if not isinstance(content, dict):
             raise ConfigError(
-                f"{_place(path, text, section)}: {section!r} must be a section",
+                f"{place}: {section!r} must be a section",
                 advice=f"Write [{section}] on a line of its own and its keys below it.",
             )
         for name, value in content.items():
-            values[f"{section}.{name}"] = _checked(section, name, value, _place(path, text, section, name))
+            values[f"{section}.{name}"] = _checked(section, name, value, file.place(section, name))
     return values
+
+
+def _refuse_section(section: str, place: str) -> NoReturn:
+    homes = [key.split(".")[0] for key in _SETTINGS if key.split(".")[1] == section]
+    if homes:
+        raise ConfigError(
+            f"{place}: {_shown(section)} is outside of any section", advice=f"Write it below [{homes[0]}]."
+        )
+    if _is_credential(section):
+        raise _credential(place)
+    raise ConfigError(
+        f"{place}: there is no section [{section[:_LONGEST_SHOWN]}]",
+        advice=_nearest(section, _SECTIONS, "[{}]"),
+    )
 
 
 def _checked(section: str, name: str, value: Any, place: str) -> Raw:
     setting = _SETTINGS.get(f"{section}.{name}")
     if setting is None:
-        if re.search("token|secret|password", name):
-            raise ConfigError(
-                f"{place}: a token does not belong into this file",
-                advice=f"Set the environment variable {TOKEN_VARIABLE} instead.",
-            )
+        if _is_credential(name):
+            raise _credential(place)
         names = [key.split(".")[1] for key in _SETTINGS if key.startswith(section + ".")]
+        elsewhere = [key.split(".")[0] for key in _SETTINGS if key.split(".")[1] == name]
         raise ConfigError(
-            f"{place}: there is no key {name!r} in [{section}]", advice=_nearest(name, names, "{}")
+            f"{place}: there is no key {_shown(name)} in [{section}]",
+            advice=f"It belongs below [{elsewhere[0]}]." if elsewhere else _nearest(name, names, "{}"),
         )
     problem = _problem(setting, value)
     if problem:
-        raise ConfigError(f"{place}: {name} must be {problem}, not {value!r}")
+        raise ConfigError(f"{place}: {name} must be {problem}, not {_shown(value)}")
     # An id written as a number means the text of that number.
     checked: Raw = str(value) if setting.kind == "text" else value
     return checked
+
+
+def _is_credential(name: str) -> bool:
+    return re.search("token|secret|password", name, re.IGNORECASE) is not None
+
+
+def _credential(place: str) -> ConfigError:
+    return ConfigError(
+        f"{place}: a token does not belong into this file",
+        advice=f"Set the environment variable {TOKEN_VARIABLE} instead.",
+    )
 
 
 def _problem(setting: Setting, value: Any) -> str | None:
     """What the value should have been, or None when it is fine."""
     match setting.kind:
         case "text":
-            fine = isinstance(value, str) or (type(value) is int and setting.key.endswith("_id"))
-            return None if fine else "a text in quotes"
+            return _text_problem(setting, value)
         case "names":
-            fine = isinstance(value, list) and all(isinstance(item, str) for item in value)
-            return None if fine else 'a list of names, like ["deals", "tasks"]'
+            return _names_problem(setting, value)
         case "integer" if type(value) is not int:
             return "a whole number"
         case "number" if type(value) not in (int, float):
@@ -105,17 +118,45 @@ def _problem(setting: Setting, value: Any) -> str | None:
     return None
 
 
+def _text_problem(setting: Setting, value: Any) -> str | None:
+    if type(value) is int and setting.key.endswith("_id"):
+        return None if value > 0 else "the number before the first dash in Productive's web address"
+    if not isinstance(value, str):
+        return "a text in quotes"
+    if not value.isprintable():
+        return "a text on one line, without control characters"
+    if setting.key == "productive.organization_id" and not re.fullmatch(r"[A-Za-z0-9_]{0,64}", value):
+        return "the number before the first dash in Productive's web address"
+    return None
+
+
+def _names_problem(setting: Setting, value: Any) -> str | None:
+    like = '["people.email"]' if setting.key.startswith("columns.") else '["deals", "tasks"]'
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return f"a list of names, like {like}"
+    if not all(re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", item) for item in value):
+        return f"a list of plain names, like {like}"
+    twice = [name for name, count in Counter(value).items() if count > 1]
+    return f"without repetition (`{twice[0]}` is there twice)" if twice else None
+
+
 def _from_text(setting: Setting, text: str) -> Raw:
     value: Any = text
     if setting.kind in ("integer", "number"):
         try:
             value = int(text) if setting.kind == "integer" else float(text)
         except ValueError:
-            raise ConfigError(f"{setting.env} must be a number, not {text!r}") from None
+            raise ConfigError(f"{setting.env} must be a number, not {_shown(text)}") from None
     problem = _problem(setting, value)
     if problem:
-        raise ConfigError(f"{setting.env} must be {problem}, not {text!r}")
+        raise ConfigError(f"{setting.env} must be {problem}, not {_shown(text)}")
     return value  # type: ignore[no-any-return]
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, cut short."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _nearest(name: str, names: list[str], form: str) -> str:
@@ -124,20 +165,11 @@ def _nearest(name: str, names: list[str], form: str) -> str:
     return f"Did you mean {form.format(near[0])}?" if near else f"There are: {known}."
 
 
-def _place(path: Path, text: str, section: str, key: str | None = None) -> str:
-    """`file:line` of a section's header, or of a key in it."""
-    current = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = re.match(r"\s*\[+\s*\"?([^\]\"]+?)\"?\s*\]", line)
-        if header:
-            current = header[1]
-            if key is None and current == section:
-                return f"{path}:{number}"
-        assigned = re.match(r"\s*\"?([\w.-]+)\"?\s*=", line)
-        if assigned:
-            dotted = f"{current}.{assigned[1]}".lstrip(".")
-            if dotted == (f"{section}.{key}" if key else section) or (
-                not key and dotted.startswith(section + ".")
-            ):
-                return f"{path}:{number}"
-    return str(path)
+def _places(file: ConfigFile, values: Mapping[str, Raw]) -> dict[tuple[str, str], str]:
+    """Where each name of a list of names stands."""
+    return {
+        (key, name): file.place(*key.split("."), item=name)
+        for key, value in values.items()
+        if isinstance(value, list)
+        for name in value
+    }

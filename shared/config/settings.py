@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Literal
 
 from shared.catalog.selection import SelectionRules
@@ -110,6 +111,11 @@ SETTINGS: Final = (
     ),
     Setting("columns.skip", "names", "Columns to leave out, as table.column."),
     Setting(
+        "columns.hash",
+        "names",
+        "Columns, as table.column, that get pseudonyms in place of their values.",
+    ),
+    Setting(
         "writer.batch_rows",
         "integer",
         "How many rows are written at once at the most.",
@@ -200,8 +206,13 @@ class Settings:
     spool_megabytes: int
 
 
-def settle(values: Mapping[str, Raw]) -> Settings:
-    """Settings from checked values by key; what is absent gets its default."""
+def settle(
+    values: Mapping[str, Raw], places: Mapping[tuple[str, str], str] = MappingProxyType({})
+) -> Settings:
+    """Settings from checked values by key; what is absent gets its default.
+
+    `places` says where names of tables and columns were written, for `SelectionRules`.
+    """
 
     def text(key: str, default: str = "") -> str:
         return str(values.get(key) or _DEFAULTS.get(key) or default)
@@ -232,6 +243,8 @@ def settle(values: Mapping[str, Raw]) -> Settings:
             skip=names("tables.skip"),
             add_columns=names("columns.add"),
             skip_columns=names("columns.skip"),
+            hash_columns=names("columns.hash"),
+            places=places,
         ),
         batch_rows=int(number("writer.batch_rows")),
         batch_megabytes=int(number("writer.batch_megabytes")),

@@ -16,8 +16,7 @@ from services.cli.render.progress import show_progress
 from services.cli.render.summary import print_summary
 from services.cli.world import World, open_client, open_world
 from services.writer.environment import WriterTotals
-from shared.catalog import load_catalog
-from shared.catalog.selection import SelectedTable, SelectionRules, select
+from shared.catalog.selection import SelectedTable
 from shared.errors import ExitCode
 from shared.productive import ProductiveClient
 
@@ -76,6 +75,4 @@ def _chosen(world: World, names: Sequence[str]) -> Mapping[str, SelectedTable]:
     """The tables named, be they selected or not; all selected ones when none is named."""
     if not names:
         return world.tables
-    rules = world.settings.selection
-    only = SelectionRules(only=tuple(names), add_columns=rules.add_columns, skip_columns=rules.skip_columns)
-    return select(load_catalog(), only)
+    return world.selection.only(names)
