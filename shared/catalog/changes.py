@@ -23,11 +23,13 @@ class SchemaChanges(msgspec.Struct, frozen=True, kw_only=True):
     left out unless named, `dropped` the names of columns that are not synced any more.
 
     A column that was added and then dropped is in both: its type is still needed, for what is under way.
+    `revisions` counts the changes.
     """
 
     added: Mapping[str, tuple[Column, ...]] = {}
     named: Mapping[str, tuple[str, ...]] = {}
     dropped: Mapping[str, tuple[str, ...]] = {}
+    revisions: Mapping[str, int] = {}
 
     def with_added(self, table: str, column: Column) -> SchemaChanges:
         """These changes and one more column; in place of another of its name."""
@@ -44,9 +46,10 @@ class SchemaChanges(msgspec.Struct, frozen=True, kw_only=True):
         """These changes, and a column left out."""
         kept = tuple(known for known in self.named.get(table, ()) if known != name)
         names = tuple(sorted({*self.dropped.get(table, ()), name}))
-        return msgspec.structs.replace(
+        changed = msgspec.structs.replace(
             self, named={**self.named, table: kept}, dropped={**self.dropped, table: names}
         )
+        return changed._revised(table)
 
     def extended(self, catalog: Catalog) -> Catalog:
         """The catalog with the added columns.
@@ -58,11 +61,20 @@ class SchemaChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     def applied(self, rules: SelectionRules) -> SelectionRules:
         """A person's rules with these changes on top; what a catalog does not know any more is left out."""
-        return replace(rules, named_columns=_qualified(self.named), dropped_columns=_qualified(self.dropped))
+        return replace(
+            rules,
+            named_columns=_qualified(self.named),
+            dropped_columns=_qualified(self.dropped),
+            revisions=self.revisions,
+        )
 
     def _undropped(self, table: str, name: str) -> SchemaChanges:
         kept = tuple(known for known in self.dropped.get(table, ()) if known != name)
-        return msgspec.structs.replace(self, dropped={**self.dropped, table: kept})
+        return msgspec.structs.replace(self, dropped={**self.dropped, table: kept})._revised(table)
+
+    def _revised(self, table: str) -> SchemaChanges:
+        count = self.revisions.get(table, 0) + 1
+        return msgspec.structs.replace(self, revisions={**self.revisions, table: count})
 
 
 def _extended(table: Table, added: tuple[Column, ...]) -> Table:

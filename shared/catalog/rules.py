@@ -15,7 +15,8 @@ class SelectionRules:
     by pseudonyms. `places` says where a name was written (`file:line`), by setting and name.
 
     `named_columns` and `dropped_columns` are decided with commands instead (see `changes`): they are like
-    `add_columns` and `skip_columns`, but names that do not exist are passed over.
+    `add_columns` and `skip_columns`, but names that do not exist are passed over. `revisions` counts such
+    decisions by table.
     """
 
     only: tuple[str, ...] = ()
@@ -26,6 +27,7 @@ class SelectionRules:
     hash_columns: tuple[str, ...] = ()
     named_columns: tuple[str, ...] = ()
     dropped_columns: tuple[str, ...] = ()
+    revisions: Mapping[str, int] = field(default_factory=dict)
     places: Mapping[tuple[str, str], str] = field(default_factory=dict, compare=False, repr=False)
 
     @property

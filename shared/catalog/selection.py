@@ -17,10 +17,15 @@ __all__ = ["SelectedTable", "SelectionRules", "select"]
 
 @dataclass(frozen=True)
 class SelectedTable:
-    """A table with the columns that are to be synced, `id` always first among them."""
+    """A table with the columns that are to be synced, `id` always first among them.
+
+    `revision` grows whenever its columns were changed by a command: one that was dropped, and taken in
+    again, is empty although the same columns are selected as before.
+    """
 
     table: Table
     columns: tuple[Column, ...]
+    revision: int = 0
 
     @property
     def name(self) -> str:
@@ -36,6 +41,16 @@ class SelectedTable:
     def hashed_columns(self) -> tuple[str, ...]:
         """The names of those that hold pseudonyms; rows that were read before they did are not like them."""
         return tuple(column.name for column in self.columns if isinstance(column, HashedColumn))
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """All that decides what a row of the table looks like, with a stable `repr`.
+
+        Rows that were read in another shape have to be read again.
+        """
+        fixed = (self.table.path, self.table.params, self.typed_columns)
+        own = (self.hashed_columns, self.revision)
+        return (*fixed, *own) if any(own) else fixed
 
 
 def select(
