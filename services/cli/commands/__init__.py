@@ -8,6 +8,7 @@ from services.cli.commands.backfill import backfill
 from services.cli.commands.check import check
 from services.cli.commands.deadletters import deadletters
 from services.cli.commands.demo import demo
+from services.cli.commands.purge import purge
 from services.cli.commands.query import query
 from services.cli.commands.run import run
 from services.cli.commands.sandbox import sandbox
@@ -31,5 +32,6 @@ COMMANDS: tuple[click.Command, ...] = (
     verify,
     status,
     deadletters,
+    purge,
     sandbox,
 )
