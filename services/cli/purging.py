@@ -27,7 +27,7 @@ from shared.record import Drift, Normalizer, Record
 from shared.secrets import open_secrets
 from shared.warehouse import DuckdbWarehouse
 
-_NOT_OF_CRAWLS: Final = ("crawl.lease", "webhooks.json", "webhooks.lease", OBJECT)
+_NOT_OF_CRAWLS: Final = ("crawl.lease", "schema.json", "webhooks.json", "webhooks.lease", OBJECT)
 _ENOUGH_BYTES: Final = 1 << 60
 
 
