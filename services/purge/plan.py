@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 
 import msgspec
@@ -79,15 +79,27 @@ async def _whole(warehouse: Warehouse, tables: Iterable[str]) -> AsyncIterator[S
 
 
 async def plan_person(
-    warehouse: Warehouse, catalog: Catalog, who: str, *, also: Collection[str] = ()
+    warehouse: Warehouse,
+    catalog: Catalog,
+    who: str,
+    *,
+    also: Collection[str] = (),
+    pseudonym: Callable[[str], str] | None = None,
 ) -> Plan:
     """A person, by the id in `people` or by an address that `people` or `users` has.
 
     The person's own rows go, those about the person (see `references.ABOUT`), and all rows of the tables in
-    `also` that name the person. `ConfigError` for an address that nobody has.
+    `also` that name the person. `pseudonym` is what hashed columns hold of a text. `ConfigError` for an
+    address that nobody has.
     """
+
+    def written(texts: Iterable[str]) -> frozenset[str]:
+        plain = frozenset(texts)
+        return plain | frozenset(map(pseudonym, plain)) if pseudonym else plain
+
     more = {catalog.table(name).name for name in also}
-    identities = await _identities(warehouse, catalog, who)
+    addresses = written({who, who.lower()}) if "@" in who else frozenset[str]()
+    identities = await _identities(warehouse, catalog, who, addresses)
     steps = [
         Step(table, "id", len(await warehouse.matching(table, "id", sorted(ids))), Fate.DELETED, reason)
         for table, ids, reason in (
@@ -99,7 +111,7 @@ async def plan_person(
     rows = {table: set(ids) for table, ids in identities.items()}
     naming: dict[str, list[Naming]] = {}
     for reference in person_references(catalog):
-        ids = frozenset[str]().union(*(identities[identity] for identity in reference.identities))
+        ids = written(frozenset().union(*(identities[identity] for identity in reference.identities)))
         goes = reference.is_about or reference.table in more
         if not ids:
             continue
@@ -130,12 +142,14 @@ def _step(reference: Reference, count: int, *, goes: bool) -> Step:
     return Step(reference.table, reference.column, count, Fate.DELETED if goes else Fate.LEFT, reason)
 
 
-async def _identities(warehouse: Warehouse, catalog: Catalog, who: str) -> Mapping[str, frozenset[str]]:
+async def _identities(
+    warehouse: Warehouse, catalog: Catalog, who: str, addresses: Collection[str]
+) -> Mapping[str, frozenset[str]]:
     """The person's ids in `people` and in `users`, however they are linked to each other."""
     found: dict[str, set[str]] = {identity: set() for identity in IDENTITIES}
-    if "@" in who:
+    if addresses:
         for table in IDENTITIES:
-            found[table].update(await warehouse.matching(table, "email", sorted({who, who.lower()})))
+            found[table].update(await warehouse.matching(table, "email", sorted(addresses)))
         found["people"].update(await warehouse.matching("people", "user_id", sorted(found["users"])))
         if not any(found.values()):
             raise ConfigError(

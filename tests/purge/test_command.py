@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,12 @@ from services.cli.world import World
 from services.ingest.delivery import Delivery
 from services.ingest.receiver.spool import Spool
 from services.purge.keepout import KEY_SECRET
+from services.sandbox import SandboxSettings
 from shared.errors import BusyError, ConfigError
 from shared.objects.lease import hold_lease
 from shared.record import Record, RecordBatch, Source, Version
 from shared.secrets import open_secrets
+from tests.backfill.agency import agency
 from tests.purge.agency import Office, crawled, office
 
 __all__ = ["crawled", "office"]
@@ -233,3 +236,23 @@ def test_the_command_reads_well_without_json(office: Office) -> None:
     assert "salaries" in shown.output
     done = office.run("person", email, "--yes", "--keep-out")
     assert "are kept out from now on" in done.output
+
+
+def test_a_person_is_found_by_an_address_that_is_kept_as_a_pseudonym(tmp_path: Path) -> None:
+    async def crawl() -> tuple[str, str, str]:
+        with pytest.MonkeyPatch.context() as patch:
+            chosen: dict[str, Any] = {"tables__only": ["people"], "columns__hash": ["people.email"]}
+            async with agency(tmp_path, patch, SandboxSettings(people=3), **chosen) as opened:
+                await opened.crawl()
+                organization = opened.sandbox.organization
+                someone = next(one for one in organization.resources("people") if one["attributes"]["email"])
+                return opened.sandbox.organization_id, someone["id"], someone["attributes"]["email"]
+
+    organization_id, person, email = asyncio.run(crawl())
+    (tmp_path / "productive-ingest.toml").write_text('[columns]\nhash = ["people.email"]\n')
+    office = Office(tmp_path, organization_id)
+    assert office.count("people", f"email = '{email}'") == 0
+    config = ["--config", str(tmp_path / "productive-ingest.toml")]
+    result = office.json("person", email, "--yes", *config)
+    assert result["identities"]["people"] == [person]
+    assert office.count("people", f"id = '{person}'") == 0

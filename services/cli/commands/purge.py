@@ -17,7 +17,7 @@ from shared.catalog import load_catalog
 from shared.errors import ConfigError
 from shared.warehouse.port import Warehouse
 
-Planner = Callable[[Warehouse], Awaitable[Plan]]
+Planner = Callable[[Warehouse, World], Awaitable[Plan]]
 
 _yes = click.option("--yes", is_flag=True, help="Do it. Without it the plan is shown, and a person is asked.")
 _keep_out = click.option(
@@ -43,7 +43,7 @@ async def record(invocation: Invocation, table: str, record_id: str, keep_out: b
     catalog.table(table)
     await _purge(
         invocation,
-        lambda warehouse: plan_record(warehouse, catalog, table, record_id),
+        lambda warehouse, _: plan_record(warehouse, catalog, table, record_id),
         typed=record_id,
         keep_out=keep_out,
         yes=yes,
@@ -68,9 +68,15 @@ async def person(invocation: Invocation, who: str, also: Sequence[str], keep_out
     catalog = load_catalog()
     for name in also:
         catalog.table(name)
+
+    async def planner(warehouse: Warehouse, world: World) -> Plan:
+        hasher = world.selection.hasher
+        pseudonym = hasher.pseudonym if hasher else None
+        return await plan_person(warehouse, world.selection.catalog, who, also=also, pseudonym=pseudonym)
+
     await _purge(
         invocation,
-        lambda warehouse: plan_person(warehouse, catalog, who, also=also),
+        planner,
         typed=who,
         keep_out=keep_out,
         yes=yes,
@@ -86,7 +92,7 @@ async def whole_table(invocation: Invocation, table: str, yes: bool) -> None:
     """A whole table. While it is selected the next crawl reads it again: skip it in the configuration."""
     catalog = load_catalog()
     name = catalog.table(table).name
-    await _purge(invocation, lambda warehouse: plan_table(warehouse, catalog, name), typed=name, yes=yes)
+    await _purge(invocation, lambda warehouse, _: plan_table(warehouse, catalog, name), typed=name, yes=yes)
 
 
 @purge.command("everything", epilog="Example: productive-ingest purge everything")
@@ -97,7 +103,7 @@ async def everything(invocation: Invocation, yes: bool) -> None:
     """All tables, all that waits and all that crawls remember; not the secrets and the webhooks."""
     await _purge(
         invocation,
-        lambda warehouse: plan_everything(warehouse, load_catalog()),
+        lambda warehouse, _: plan_everything(warehouse, load_catalog()),
         typed="everything",
         yes=yes,
     )
@@ -145,7 +151,7 @@ async def _purge(
         await world.refuse_other_organizations()
         if not yes:
             async with open_for_reading(settings, output) as warehouse:
-                plan = await planner(warehouse)
+                plan = await planner(warehouse, world)
                 waiting = {place.name: await place.count(plan.subject) for place in places(world)}
             _show(invocation, plan, waiting)
             if not _confirmed(invocation, typed):
@@ -153,7 +159,7 @@ async def _purge(
                 output.result({**_plain(plan, waiting), "purged": False})
                 return
         async with alone(world) as warehouse:
-            plan = await planner(warehouse)
+            plan = await planner(warehouse, world)
             kept_out = await _keep_them_out(world, plan) if keep_out else 0
             taken = {place.name: await place.purge(plan.subject) for place in places(world)}
             rows = await purge_warehouse(warehouse, plan, load_catalog())
