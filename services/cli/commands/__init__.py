@@ -12,6 +12,7 @@ from services.cli.commands.purge import purge
 from services.cli.commands.query import query
 from services.cli.commands.run import run
 from services.cli.commands.sandbox import sandbox
+from services.cli.commands.schema import schema
 from services.cli.commands.serve import serve
 from services.cli.commands.status import status
 from services.cli.commands.tables import tables
@@ -32,6 +33,7 @@ COMMANDS: tuple[click.Command, ...] = (
     verify,
     status,
     deadletters,
+    schema,
     purge,
     sandbox,
 )

@@ -6,9 +6,8 @@ import click
 
 from services.backfill.check import check_access
 from services.cli.options import Invocation, common_options, run_async
+from services.cli.selection import look_at_selection
 from services.cli.world import open_client
-from shared.catalog import load_catalog
-from shared.catalog.selection import select
 from shared.errors import ExitCode
 from shared.productive import PROMPT
 
@@ -24,7 +23,7 @@ async def check(invocation: Invocation) -> int:
     Ends with exit code 1 when no table can be read. Takes one request per table.
     """
     settings, output = invocation.settings, invocation.output
-    tables = select(load_catalog(), settings.selection)
+    tables = (await look_at_selection(settings)).tables
     async with open_client(settings, PROMPT) as client:
         found = await check_access(client, tables)
     output.table(

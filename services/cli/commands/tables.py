@@ -7,9 +7,9 @@ from typing import Any
 import click
 import msgspec
 
-from services.cli.options import Invocation, common_options
-from shared.catalog import Table, load_catalog
-from shared.catalog.selection import select
+from services.cli.options import Invocation, common_options, run_async
+from services.cli.selection import Selection, look_at_selection
+from shared.catalog import Column, Table, load_catalog
 
 
 @click.group(epilog="Example: productive-ingest tables show deals")
@@ -20,20 +20,26 @@ def tables() -> None:
 @tables.command("list", epilog="Example: productive-ingest tables list --all")
 @click.option("--all", "everything", is_flag=True, help="Also those that are not selected.")
 @common_options
-def list_tables(invocation: Invocation, everything: bool) -> None:
+@run_async
+async def list_tables(invocation: Invocation, everything: bool) -> None:
     """The selected tables, or all that Productive has."""
-    selected = select(load_catalog(), invocation.settings.selection)
-    shown = [table for table in load_catalog().values() if everything or table.name in selected]
+    selection = await look_at_selection(invocation.settings)
+    selected = selection.tables
+    shown = [table for table in selection.catalog.values() if everything or table.name in selected]
     rows = [
         (
             table.name,
             "yes" if table.name in selected else "no",
             len(selected[table.name].columns) if table.name in selected else len(table.columns),
+            len(selected[table.name].hashed_columns) or None if table.name in selected else None,
+            len(table.columns) - len(selected[table.name].columns) or None
+            if table.name in selected
+            else None,
             how_synced(table),
         )
         for table in shown
     ]
-    columns = ("table", "selected", "columns", "how it is synced")
+    columns = ("table", "selected", "columns", "hashed", "left out", "how it is synced")
     invocation.output.table(columns, rows)
     invocation.output.result({"tables": [dict(zip(columns, row, strict=True)) for row in rows]})
 
@@ -41,15 +47,16 @@ def list_tables(invocation: Invocation, everything: bool) -> None:
 @tables.command("show", epilog="Example: productive-ingest tables show time_entries")
 @click.argument("name")
 @common_options
-def show_table(invocation: Invocation, name: str) -> None:
-    """One table: its columns, their types and what they join to."""
+@run_async
+async def show_table(invocation: Invocation, name: str) -> None:
+    """One table: its columns, their types, what they join to, and whether they are synced."""
     output = invocation.output
-    table = load_catalog().table(name)
-    selected = select(load_catalog(), invocation.settings.selection)
-    taken = {column.name for column in selected[name].columns} if name in selected else set()
+    selection = await look_at_selection(invocation.settings)
+    table = selection.catalog.table(name)
     output.say(f"{name}: read from /{table.path}, {how_synced(table)}", style="bold")
     for note in table.notes:
         output.say(note)
+    marks = {column.name: _mark(selection, table, column) for column in table.columns}
     output.table(
         ("column", "type", "joins to", "selected"),
         [
@@ -57,13 +64,36 @@ def show_table(invocation: Invocation, name: str) -> None:
                 column.name,
                 column.type.value,
                 f"{column.references}.id" if column.references else "",
-                "yes" if column.name in taken else "no (a credential)" if column.secret else "no",
+                marks[column.name],
             )
             for column in table.columns
         ],
     )
     value: dict[str, Any] = msgspec.to_builtins(table)
-    output.result(value)
+    output.result({**value, "selected": marks})
+
+
+def _mark(selection: Selection, table: Table, column: Column) -> str:
+    """Whether a column is synced, and as what or why not."""
+    name, rules = f"{table.name}.{column.name}", selection.rules
+    if name in rules.dropped_columns:
+        return "no (dropped)"
+    if name in rules.skip_columns:
+        return "no (skipped)"
+    if column.secret and name not in (*rules.add_columns, *rules.named_columns):
+        return "no (a credential)"
+    if table.name not in selection.tables:
+        return "no"
+    marks = [
+        mark
+        for mark, is_so in (
+            ("hashed, so STRING", name in rules.hash_columns),
+            ("a credential", column.secret),
+            ("added", column not in load_catalog()[table.name].columns),
+        )
+        if is_so
+    ]
+    return f"yes ({', '.join(marks)})" if marks else "yes"
 
 
 def how_synced(table: Table) -> str:
