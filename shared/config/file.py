@@ -37,7 +37,8 @@ class ConfigFile:
                     break
                 current = header[1] if header else current
                 dotted = f"{current}.{assigned[1]}".lstrip(".") if assigned else current
-                if dotted == wanted or (key is None and dotted.startswith(f"{section}.")):
+                inline = assigned is not None and dotted == section
+                if dotted == wanted or inline or (key is None and dotted.startswith(f"{section}.")):
                     found = number
             if found and (item is None or re.search(rf"[\"']{re.escape(item)}[\"']", line)):
                 return f"{self.path}:{number}"
