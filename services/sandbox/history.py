@@ -63,6 +63,9 @@ class History:
         resource = change.after or change.before
         if resource is None:
             return
+        if change.kind == "restore":
+            self._recover(change)
+            return
         if change.table in FEED:
             self._activity(change, resource)
         if change.table == "time_entries":
@@ -126,6 +129,14 @@ class History:
             "restorable": True,
         }
         self._organization.write("deleted_items", values, {"deleter": self._caller}, change.at_us)
+
+    def _recover(self, change: Change) -> None:
+        """What is restored leaves the recycle bin."""
+        bin_ = self._organization.rows("deleted_items")
+        for row in list(bin_):
+            kind = row.attributes["item_type"]
+            if row.attributes["item_id"] == int(change.id) and kind in (singular(change.table), "budget"):
+                bin_.remove(row.id)
 
 
 def changeset(change: Change) -> list[dict[str, list[Any]]]:

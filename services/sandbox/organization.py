@@ -12,7 +12,7 @@ from services.sandbox.storage import Link, Ref, Row, Table
 from services.sandbox.zone import SECOND, stamp
 from shared.clock import Clock
 
-Kind = Literal["create", "update", "delete"]
+Kind = Literal["create", "update", "delete", "restore"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Organization:
         self._clock = clock
         self._listeners: list[Callable[[Change], None]] = []
         self._history = History(self, caller=caller)
+        self._removed: dict[Ref, Row] = {}
         self.caller = caller
         self.home = home
         self.tables = tuple(tables)
@@ -112,7 +113,19 @@ class Organization:
         before = self._resource(table, row)
         now = self.now_us(after=row.changed_us)
         self._tables[table].remove(row.id)
+        self._removed[Ref(table, row.id)] = row
         self._tell(Change("delete", table, str(row.id), now, before, None))
+
+    def restore(self, table: str, identifier: str | int) -> None:
+        """Take a record out of the recycle bin, as it was; KeyError when it is not in it.
+
+        No webhook tells of it (there is no such event), and its own times do not move: whether they do in
+        earnest is not known.
+        """
+        row = self._removed.pop(Ref(table, int(identifier)))
+        self._tables[table].put(row)
+        now = self.now_us(after=row.changed_us)
+        self._tell(Change("restore", table, str(row.id), now, None, self._resource(table, row)))
 
     def write(self, table: str, attributes: Mapping[str, Any], links: Mapping[str, Link], at_us: int) -> None:
         """Add a row that is itself a trace of a change, without leaving a trace of its own."""

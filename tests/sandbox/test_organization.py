@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.sandbox import Change, Sandbox, SandboxSettings
+from services.sandbox.webhooks.events import event_of
 from services.sandbox.zone import instant
 from tests.sandbox.api import Api
 
@@ -167,3 +168,19 @@ async def test_one_sandboxs_changes_are_not_another_ones() -> None:
         title = second.organization.resource("tasks", identifier)["attributes"]["title"]
         assert title != "Only here"
         assert second.organization.count("projects") == first.organization.count("projects") + 1
+
+
+async def test_what_is_restored_comes_back_as_it_was_and_leaves_the_recycle_bin(sandbox: Sandbox) -> None:
+    organization, told = sandbox.organization, list[Change]()
+    organization.subscribe(told.append)
+    identifier = organization.ids("tasks")[0]
+    before, bin_ = organization.resource("tasks", identifier), organization.count("deleted_items")
+    organization.remove("tasks", identifier)
+    assert organization.count("deleted_items") == bin_ + 1
+    organization.restore("tasks", identifier)
+    assert organization.resource("tasks", identifier) == before
+    assert organization.count("deleted_items") == bin_
+    assert [change.kind for change in told] == ["delete", "restore"]
+    assert event_of(told[1]) is None, "Productive has no event for it"
+    with pytest.raises(KeyError):
+        organization.restore("tasks", identifier)

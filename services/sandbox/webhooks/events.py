@@ -58,7 +58,7 @@ EVENTS = {
 def event_of(change: Change) -> Event | None:
     """The event that a change is, or None when Productive sends nothing for it."""
     kind = _BY_TABLE.get(change.table)
-    if kind is None:
+    if kind is None or change.kind == "restore":
         return None
     if kind == "deal" and (change.after or change.before or {})["attributes"].get("budget"):
         kind = "budget"
