@@ -62,10 +62,13 @@ class Looker:
         self._reads = reads
         self._has_records: bool | None = None
 
-    async def look(self, ids: Sequence[str], *, control: Control, most_reads: int | None = None) -> Looked:
+    async def look(
+        self, ids: Sequence[str], *, control: Control | None = None, most_reads: int | None = None
+    ) -> Looked:
         """Ask for different ids: 200 with a request where that works, and those it leaves out one by one.
 
-        Stops reading single ones after `most_reads`. Raises what the client raises but `ProtocolError`.
+        Without a `control` only Productive's own word (`record_not_found`) makes a record gone. Stops reading
+        single ones after `most_reads`. Raises what the client raises but `ProtocolError`.
         """
         looked = Looked()
         if self._table.limit == "reports":  # rows that are worked out, and have no address
@@ -107,7 +110,7 @@ class Looker:
                 missing += answer.missing
         return missing
 
-    async def _read(self, id_: str, looked: Looked, control: Control) -> bool:
+    async def _read(self, id_: str, looked: Looked, control: Control | None) -> bool:
         """Read one; False when the answer does not tell whether it is there."""
         answer = await self._one(id_)
         if isinstance(answer, Found):
@@ -137,14 +140,22 @@ class Looker:
             return error.message
         return answer
 
-    async def _serves_records(self, control: Control) -> bool | None:
+    async def _serves_records(self, control: Control | None) -> bool | None:
         """Whether a record that is surely there can be read by its id; None when nobody knows."""
-        async for id_ in control():
+        serves: bool | None = None
+        async for id_ in control() if control else _nobody():
             answer = await self._one(id_)
-            if isinstance(answer, Found):
+            if isinstance(answer, (Found, Gone)):
                 return True
-            return False if isinstance(answer, Unavailable) and answer.status == 404 else None
-        return None
+            if not isinstance(answer, Unavailable) or answer.status != 404:
+                return None
+            serves = False
+        return serves
+
+
+async def _nobody() -> AsyncIterator[str]:
+    return
+    yield
 
 
 def _sort(id_: str, found: Found, looked: Looked) -> None:
