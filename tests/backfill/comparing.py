@@ -36,7 +36,6 @@ from shared.productive.jsonapi import identifier
 from shared.record import Record, RecordBatch, Source, Version
 from shared.record.codec import BatchCodec
 from shared.record.publishing import PagePublisher
-from shared.record.values import parse_timestamp
 from shared.secrets import Secret
 from shared.urls import url_of
 from shared.warehouse import DuckdbWarehouse, Row, TableSchema, open_warehouse
@@ -179,28 +178,6 @@ class Desk:
     def requests(self, table: str) -> int:
         """How often a table was asked for since the log was forgotten."""
         return sum(request.table == table for request in self.sandbox.requests)
-
-
-def restored(sandbox: Sandbox, table: str, resource: dict[str, Any]) -> None:
-    """Put a record that was removed back as it was, its change time too; its entry leaves the recycle bin."""
-    links = {name: _link(end["data"]) for name, end in resource["relationships"].items() if end["data"]}
-    sandbox.organization.put(table, resource["id"], attributes=resource["attributes"], relationships=links)
-    for entry in list(sandbox.organization.resources("deleted_items")):
-        if str(entry["attributes"]["item_id"]) == resource["id"]:
-            sandbox.organization.remove("deleted_items", entry["id"])
-
-
-def _link(data: Any) -> Any:
-    if isinstance(data, list):
-        return [(one["type"], one["id"]) for one in data]
-    return (data["type"], data["id"])
-
-
-def changed_us(resource: dict[str, Any]) -> int:
-    """A record's own change time."""
-    changed = parse_timestamp(resource["attributes"]["updated_at"])
-    assert isinstance(changed, int)
-    return changed
 
 
 @asynccontextmanager

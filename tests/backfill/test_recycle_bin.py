@@ -12,7 +12,7 @@ from services.backfill import bin_state
 from services.backfill.bin_state import BinStore
 from services.backfill.recycle_bin import BinOutcome, RecycleBin
 from shared.catalog import load_catalog
-from tests.backfill.comparing import Desk, desk_in, restored
+from tests.backfill.comparing import Desk, desk_in
 
 TABLES = ("tasks", "deals", "services", "comments")
 
@@ -82,13 +82,12 @@ async def test_a_record_that_came_back_with_its_old_change_time_is_there_again(
     desk: Desk, also_told_by_webhook: bool
 ) -> None:
     id_ = desk.sandbox.organization.ids("tasks")[3]
-    resource = desk.sandbox.organization.resource("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
     await look(desk)
     if also_told_by_webhook:
         await desk.tell_deleted("tasks", id_)
     assert id_ not in await desk.ids("tasks")
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", id_)
     assert await look(desk) == BinOutcome(restored=1)
     assert await desk.ids("tasks") == desk.there("tasks")
     assert await look(desk) == BinOutcome()
@@ -96,10 +95,9 @@ async def test_a_record_that_came_back_with_its_old_change_time_is_there_again(
 
 async def test_a_record_that_came_back_can_be_changed_and_deleted_again(desk: Desk) -> None:
     id_ = desk.sandbox.organization.ids("tasks")[3]
-    resource = desk.sandbox.organization.resource("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
     await look(desk)
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", id_)
     await look(desk)
     desk.sandbox.organization.put("tasks", id_, attributes={"title": "Changed after all"})
     await desk.walk("tasks")
@@ -111,10 +109,9 @@ async def test_a_record_that_came_back_can_be_changed_and_deleted_again(desk: De
 
 async def test_a_record_that_was_restored_and_deleted_again_between_two_looks_is_gone(desk: Desk) -> None:
     id_ = desk.sandbox.organization.ids("tasks")[3]
-    resource = desk.sandbox.organization.resource("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
     await look(desk)
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", id_)
     desk.sandbox.organization.put("tasks", id_, attributes={"title": "For a moment"})
     await desk.reread("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
@@ -124,11 +121,10 @@ async def test_a_record_that_was_restored_and_deleted_again_between_two_looks_is
 
 async def test_what_says_that_it_was_recovered_has_left_the_bin(desk: Desk) -> None:
     id_ = desk.sandbox.organization.ids("tasks")[3]
-    resource = desk.sandbox.organization.resource("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
     await look(desk)
     entry = _entry(desk, id_)
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", id_)
     desk.sandbox.organization.put("deleted_items", attributes={**entry, "recovered_at": entry["created_at"]})
     assert await look(desk) == BinOutcome(restored=1)
     assert await desk.ids("tasks") == desk.there("tasks")
@@ -201,11 +197,10 @@ async def test_it_is_all_the_same_where_the_list_has_quirks(desk: Desk, trouble:
     else:
         desk.sandbox.faults.no_cursor = {"deleted_items"}
     ids = desk.sandbox.organization.ids("tasks")[:2]
-    resource = desk.sandbox.organization.resource("tasks", ids[0])
     for id_ in ids:
         desk.sandbox.organization.remove("tasks", id_)
     assert await look(desk) == BinOutcome(deleted=2)
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", ids[0])
     assert await look(desk) == BinOutcome(restored=1)
     assert await desk.ids("tasks") == desk.there("tasks")
     assert await look(desk) == BinOutcome()
@@ -223,10 +218,9 @@ async def test_a_bin_that_is_not_to_be_had_is_told_and_its_deletions_come_later(
 
 async def test_a_look_that_was_killed_is_done_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     id_ = desk.sandbox.organization.ids("tasks")[3]
-    resource = desk.sandbox.organization.resource("tasks", id_)
     desk.sandbox.organization.remove("tasks", id_)
     await look(desk)
-    restored(desk.sandbox, "tasks", resource)
+    desk.sandbox.organization.restore("tasks", id_)
     other = desk.sandbox.organization.ids("tasks")[0]
     desk.sandbox.organization.remove("tasks", other)
     with monkeypatch.context() as patch:
