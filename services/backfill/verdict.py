@@ -22,8 +22,9 @@ class RowDifference(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """One table. Counts are None where unknown; `missing`, `extra` and `different` are the first of all.
 
-    `missing_count`, `extra_count` and `different_count` say how many there are; `unavailable` is the reason
-    when Productive does not give the table to this token, which is no difference.
+    `missing_count`, `extra_count` and `different_count` say how many there are. No differences are the
+    `unlisted_count` rows that Productive has although its list does not show them, and a table that it does
+    not give to this token: `unavailable` is the reason.
     """
 
     table: str
@@ -36,6 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     extra_count: int = 0
     different: tuple[RowDifference, ...] = ()
     different_count: int = 0
+    unlisted_count: int = 0
     unavailable: str = ""
     failed: str = ""
 

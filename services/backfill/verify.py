@@ -14,6 +14,7 @@ from typing import Any
 
 from services.backfill.checkpoint import CheckpointStore
 from services.backfill.differing import Comparer
+from services.backfill.looking import Looker
 from services.backfill.seen import IdSet
 from services.backfill.together import first_alone
 from services.backfill.verdict import Findings, RowDifference, Verdict
@@ -30,6 +31,9 @@ __all__ = ["Findings", "RowDifference", "Verdict", "VerifyEnvironment", "examine
 
 _OWN = ((OwnColumn.SYNCED_AT, ColumnType.TIMESTAMP), (OwnColumn.UNPARSED, ColumnType.JSON))
 _LISTED = 5
+_MOST_LOOKED = 1_000
+_MOST_READS = 100
+"""So many rows that no list shows are looked up by their ids, by the list of ids and one by one."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,8 @@ class _TableVerification:
 
     async def _findings(self, started_us: int, total: int | None, rows: int) -> Findings:
         shown, most = self._env.most_ids, self._env.most_findings
-        missing, extra = sorted(self._missing), sorted(self._extra)
+        unlisted = await self._unlisted()
+        missing, extra = sorted(self._missing), sorted(set(self._extra) - unlisted)
         different = sorted(self._different.values(), key=lambda row: row.id)
         verdict = Verdict(
             table=self._name,
@@ -126,6 +131,7 @@ class _TableVerification:
             extra_count=len(extra),
             different=tuple(different[:shown]),
             different_count=len(different),
+            unlisted_count=len(unlisted),
         )
         differing = [row.id for row in different[:most]]
         suspicious = frozenset((*missing[:most], *extra[:most], *differing))
@@ -217,6 +223,22 @@ class _TableVerification:
     async def _find_extra(self, seen: IdSet) -> None:
         async for chunk in self._env.warehouse.ids(self._name):
             self._extra += [id_ for id_ in chunk if id_ not in seen]
+
+    async def _unlisted(self) -> frozenset[str]:
+        """Those of the rows that the list does not show which Productive has all the same.
+
+        Lists leave out what is archived, a draft or a template; which of these is not known per endpoint.
+        """
+        if not self._extra:
+            return frozenset()
+        looker = Looker(self._env.client, self._selected, self._learned, reads=_MOST_READS)
+        looked = await looker.look(self._extra[:_MOST_LOOKED], control=self._control)
+        self._learned = looker.learned
+        return frozenset(looked.found)
+
+    async def _control(self) -> AsyncIterator[str]:
+        for id_ in self._listed:
+            yield id_
 
     async def _versions(self, ids: frozenset[str]) -> Mapping[str, Version]:
         if not ids:
