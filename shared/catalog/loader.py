@@ -36,7 +36,8 @@ class Catalog(Mapping[str, Table]):
         near = difflib.get_close_matches(name, self._tables, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ConfigError(
-            f"there is no table {name!r}", advice=f"{hint}`productive-ingest tables list --all` shows all of them."
+            f"there is no table {name!r}",
+            advice=f"{hint}`productive-ingest tables list --all` shows all of them.",
         )
 
     def default_tables(self) -> tuple[Table, ...]:

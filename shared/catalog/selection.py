@@ -78,7 +78,11 @@ def select(
                 f"{rules.at(key, name)}{name!r} cannot be synced: Productive's API has no list of it",
                 advice="Take it out of `tables`.",
             )
-    return {name: SelectedTable(table, chosen.of(table)) for name, table in catalog.items() if name in wanted}
+    return {
+        name: SelectedTable(table, chosen.of(table), rules.revisions.get(name, 0))
+        for name, table in catalog.items()
+        if name in wanted
+    }
 
 
 def _table(catalog: Catalog, rules: SelectionRules, key: str, name: str, table: str | None = None) -> str:
