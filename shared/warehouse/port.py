@@ -22,11 +22,13 @@ OWN_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
 class TableSchema:
     """The columns that a table shall have: `id` first, then those chosen, without our own.
 
-    Adapters add `OWN_COLUMNS` and whatever they need to keep the version.
+    Adapters add `OWN_COLUMNS` and whatever they need to keep the version. With `history` every version of
+    its records is kept beside the table; see `Warehouse.ensure_table`.
     """
 
     name: str
     columns: tuple[tuple[str, ColumnType], ...]
+    history: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,13 @@ class Warehouse(Protocol):
     """
 
     async def ensure_table(self, schema: TableSchema) -> SchemaChange:
-        """Create the table or add the columns it lacks; never drops or retypes anything."""
+        """Create the table or add the columns it lacks; never drops or retypes anything.
+
+        With `schema.history` there is a view `<table>_history` beside it: the schema's columns, and
+        `_valid_from`, `_valid_to` (TIMESTAMP; NULL while it lasts) and `_is_current` (BOOL), with a row for
+        every state that a record was ever seen in, whatever order the versions came in. It begins
+        with what the table holds when it is first asked for, and stays as it is while nobody asks for it.
+        """
         ...
 
     async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:

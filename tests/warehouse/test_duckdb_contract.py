@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.warehouse import Warehouse, open_warehouse
-from tests.contracts.warehouse import Connect, WarehouseContract
+from shared.catalog.model import ColumnType
+from shared.warehouse import DuckdbWarehouse, TableSchema, Warehouse, open_warehouse
+from shared.warehouse.duckdb.sql import travelling
+from tests.contracts.warehouse import Connect, Period, WarehouseContract
 
 
 class TestDuckdbWarehouse(WarehouseContract):
@@ -15,3 +17,22 @@ class TestDuckdbWarehouse(WarehouseContract):
             return await open_warehouse(url)
 
         return connect
+
+    async def history(self, warehouse: Warehouse, schema: TableSchema) -> list[Period]:
+        assert isinstance(warehouse, DuckdbWarehouse)
+        columns = [(name, type_) for name, type_ in (*schema.columns, ("_unparsed", ColumnType.JSON))]
+        # In the form in which values travel, as the rows of the table come back.
+        selected = ", ".join(travelling(name, type_) for name, type_ in columns)
+        found = await warehouse.query(
+            f"SELECT {selected}, epoch_us(_valid_from), epoch_us(_valid_to), _is_current "
+            f'FROM "{schema.name}_history" ORDER BY id, _valid_from, _valid_to NULLS LAST'
+        )
+        names = [name for name, _ in columns]
+        return [
+            Period(
+                values[0],
+                {name: value for name, value in zip(names, values, strict=False) if value is not None},
+                *values[-3:],
+            )
+            for values in found.rows
+        ]

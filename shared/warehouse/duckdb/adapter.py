@@ -50,7 +50,7 @@ class DuckdbWarehouse:
     async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:
         """See `Warehouse.write`; a column of the table that the schema leaves out becomes NULL."""
         outcome = await self._engine.run(lambda cursor: upsert(cursor, schema, rows))
-        if outcome.applied:
+        if outcome.applied or (schema.history and outcome.stale):
             self._snapshot.note_change()
         return outcome
 

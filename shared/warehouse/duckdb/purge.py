@@ -8,9 +8,10 @@ import msgspec
 import pyarrow as pa
 
 from shared.errors import ConfigError, StorageError
-from shared.warehouse.duckdb import sql
+from shared.warehouse.duckdb import history_sql, sql
 from shared.warehouse.duckdb.engine import Cursor
 from shared.warehouse.duckdb.execute import execute, transaction
+from shared.warehouse.duckdb.history import drop_history, forget_column, has_history
 from shared.warehouse.duckdb.tables import columns_of, is_ours
 from shared.warehouse.port import OWN_COLUMNS
 
@@ -26,7 +27,9 @@ def purge_rows(cursor: Cursor, table: str, ids: Sequence[str]) -> int:
     removed = 0
     with transaction(cursor):
         if is_ours(columns_of(cursor, table)):
-            [(removed,)] = execute(cursor, sql.purge_rows(table))
+            [(removed,)] = execute(cursor, sql.purge_rows(f"main.{sql.quote(table)}"))
+        if has_history(cursor, table):
+            execute(cursor, sql.purge_rows(history_sql.log(table)))
         execute(cursor, sql.PURGE_TOMBSTONES, [table])
     return removed
 
@@ -43,11 +46,14 @@ def purge_column(cursor: Cursor, table: str, column: str) -> bool:
         if not is_ours(columns):
             return False
         # A value that did not fit its column is kept beside it, under the column's name.
-        unparsed = _purge_unparsed(cursor, table, column)
-        if column not in columns:
-            return unparsed
-        execute(cursor, sql.drop_column(table, column))
-    return True
+        found = _purge_unparsed(cursor, f"main.{sql.quote(table)}", column)
+        if column in columns:
+            found = True
+            execute(cursor, sql.drop_column(table, column))
+        if has_history(cursor, table):
+            found = _purge_unparsed(cursor, history_sql.log(table), column) or found
+            forget_column(cursor, table, column)
+    return found
 
 
 def purge_table(cursor: Cursor, table: str) -> bool:
@@ -63,19 +69,21 @@ def purge_table(cursor: Cursor, table: str) -> bool:
                 advice="It is left alone; drop it by hand if nobody needs it.",
             )
         execute(cursor, sql.drop_table(table))
+        if has_history(cursor, table):
+            drop_history(cursor, table)
     return True
 
 
-def _purge_unparsed(cursor: Cursor, table: str, column: str) -> bool:
+def _purge_unparsed(cursor: Cursor, relation: str, column: str) -> bool:
     found = False
-    while rows := execute(cursor, sql.select_unparsed(table, _ROWS_AT_ONCE), [column]):
+    while rows := execute(cursor, sql.select_unparsed(relation, _ROWS_AT_ONCE), [column]):
         found = True
         cleaned = {
             sql.ROW: pa.array([row for row, _ in rows], pa.int64()),
             "_unparsed": pa.array([_without(text, column) for _, text in rows], pa.string()),
         }
         cursor.register("cleaned", pa.table(cleaned))
-        execute(cursor, sql.update_unparsed(table))
+        execute(cursor, sql.update_unparsed(relation))
     return found
 
 

@@ -73,6 +73,13 @@ ORDER BY column_index
 """
 
 
+SELECT_BOOKKEEPING_COLUMNS = SELECT_COLUMNS.replace("'main'", f"'{BOOKKEEPING}'")
+
+# DuckDB lists some types under another name than the one they were made with.
+_LISTED_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
+LISTED_TYPES = {_LISTED_AS.get(name, name): type_ for type_, name in DUCKDB_TYPES.items()}
+
+
 def quote(name: str) -> str:
     """An identifier, quoted."""
     return '"' + name.replace('"', '""') + '"'
@@ -216,11 +223,12 @@ def select_state(table: str) -> str:
 
 def select_travelling(table: str, columns: Iterable[tuple[str, ColumnType]]) -> str:
     """The rows of the ids in `wanted`, their values in the form in which they travel."""
-    selected = ", ".join(f"{_travelling(name, type_)} AS {quote(name)}" for name, type_ in columns)
+    selected = ", ".join(f"{travelling(name, type_)} AS {quote(name)}" for name, type_ in columns)
     return f"SELECT {selected} FROM main.{quote(table)} WHERE id IN (SELECT id FROM wanted)"
 
 
-def _travelling(name: str, type_: ColumnType) -> str:
+def travelling(name: str, type_: ColumnType) -> str:
+    """A column as an expression for its value in the form in which it travels."""
     column = quote(name)
     match type_:
         case ColumnType.TIMESTAMP:
@@ -236,9 +244,9 @@ def _travelling(name: str, type_: ColumnType) -> str:
             return column
 
 
-def purge_rows(table: str) -> str:
+def purge_rows(relation: str) -> str:
     """Delete the rows of the ids in `purged`, telling how many there were."""
-    return f"DELETE FROM main.{quote(table)} WHERE id IN (SELECT id FROM purged)"
+    return f"DELETE FROM {relation} WHERE id IN (SELECT id FROM purged)"
 
 
 PURGE_TOMBSTONES = f"""
@@ -258,19 +266,19 @@ def drop_column(table: str, column: str) -> str:
     return f"ALTER TABLE main.{quote(table)} DROP COLUMN {quote(column)}"
 
 
-def select_unparsed(table: str, limit: int) -> str:
+def select_unparsed(relation: str, limit: int) -> str:
     """Places and `_unparsed` of some rows that keep a value under the name given (parameter)."""
     return f"""
-    SELECT rowid, _unparsed::VARCHAR FROM main.{quote(table)}
+    SELECT rowid, _unparsed::VARCHAR FROM {relation}
     WHERE _unparsed IS NOT NULL AND list_contains(json_keys(_unparsed), ?) LIMIT {limit}
     """
 
 
-def update_unparsed(table: str) -> str:
+def update_unparsed(relation: str) -> str:
     """Give the rows whose places are in `cleaned` the `_unparsed` that is there."""
     return f"""
-    UPDATE main.{quote(table)} SET _unparsed = cleaned._unparsed FROM cleaned
-    WHERE main.{quote(table)}.rowid = cleaned.{ROW}
+    UPDATE {relation} SET _unparsed = cleaned._unparsed FROM cleaned
+    WHERE {relation}.rowid = cleaned.{ROW}
     """
 
 

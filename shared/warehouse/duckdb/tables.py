@@ -7,15 +7,12 @@ from collections.abc import Container
 import duckdb
 
 from shared.catalog.model import ColumnType
-from shared.catalog.types import DUCKDB_TYPES
 from shared.errors import StorageError
 from shared.warehouse.duckdb import sql
 from shared.warehouse.duckdb.execute import execute, transaction
+from shared.warehouse.duckdb.history import ensure_history
 from shared.warehouse.port import SchemaChange, TableSchema, TableState
 
-# DuckDB lists some types under another name than the one they were made with.
-_LISTED_AS = {"TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE"}
-_LISTED_TYPES = {_LISTED_AS.get(name, name): type_ for type_, name in DUCKDB_TYPES.items()}
 _VERSION_NAMES = frozenset(name for name, _ in sql.VERSION_COLUMNS)
 
 
@@ -25,7 +22,7 @@ def columns_of(cursor: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     Empty when there is no such table.
     """
     found = execute(cursor, sql.SELECT_COLUMNS, [table])
-    return {name: str(_LISTED_TYPES.get(type_, type_)) for name, type_ in found}
+    return {name: str(sql.LISTED_TYPES.get(type_, type_)) for name, type_ in found}
 
 
 def is_ours(columns: Container[str]) -> bool:
@@ -39,12 +36,15 @@ def ensure(cursor: duckdb.DuckDBPyConnection, schema: TableSchema) -> SchemaChan
         present = columns_of(cursor, schema.name)
         if not present:
             execute(cursor, sql.create_table(schema))
-            return SchemaChange(created=True)
-        _check(schema, present)
-        added = [(name, type_) for name, type_ in sql.stored_columns(schema) if name not in present]
+        else:
+            _check(schema, present)
+        columns = sql.stored_columns(schema) if present else ()
+        added = [(name, type_) for name, type_ in columns if name not in present]
         for name, type_ in added:
             execute(cursor, sql.add_column(schema.name, name, type_))
-        return SchemaChange(added=tuple(name for name, _ in added))
+        if schema.history:
+            ensure_history(cursor, schema.name)
+        return SchemaChange(created=not present, added=tuple(name for name, _ in added))
 
 
 def _check(schema: TableSchema, present: dict[str, str]) -> None:

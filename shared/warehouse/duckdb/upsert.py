@@ -13,6 +13,7 @@ from shared.catalog.model import ColumnType
 from shared.warehouse.duckdb import sql
 from shared.warehouse.duckdb.arrow import encode
 from shared.warehouse.duckdb.execute import execute, transaction
+from shared.warehouse.duckdb.history import keep
 from shared.warehouse.port import RefusedRow, Row, TableSchema, WriteOutcome
 
 
@@ -32,12 +33,16 @@ def upsert(cursor: duckdb.DuckDBPyConnection, schema: TableSchema, rows: Sequenc
     encoded = encode(schema, rows)
     malformed = _malformed(cursor, schema, encoded.table)
     refused = tuple(sorted((*encoded.refused, *malformed), key=lambda row: row.index))
-    newest = _newest_per_id(rows, {row.index for row in refused})
+    unfit = {row.index for row in refused}
+    newest = _newest_per_id(rows, unfit)
     batch = _only(encoded.table, newest)
     applied = 0
     if batch.num_rows:
         with transaction(cursor):
             applied = _apply(cursor, schema, batch)
+            if schema.history:
+                # Also what lost: it was once so.
+                keep(cursor, schema, _only(encoded.table, set(range(len(rows))) - unfit))
     return WriteOutcome(applied=applied, stale=len(rows) - applied - len(refused), refused=refused)
 
 
