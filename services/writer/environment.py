@@ -9,6 +9,7 @@ from services.writer.schemas import Schemas
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.record.codec import BatchCodec
+from shared.record.keepout import KeepOut, NothingKeptOut
 from shared.warehouse.port import Warehouse
 
 
@@ -39,6 +40,10 @@ class WriterObserver(Protocol):
         """One table's share of a flush is in the warehouse."""
         ...
 
+    def kept_out(self, table: str, records: int) -> None:
+        """Records of a flush were not written, because they are on the list of those that must not be."""
+        ...
+
     def dead_lettered(self, reason: str) -> None:
         """A message or a record went to the dead letters."""
         ...
@@ -51,6 +56,7 @@ class WriterTotals:
     applied: dict[str, int] = field(default_factory=dict)
     stale: int = 0
     refused: int = 0
+    kept_out_records: int = 0
     dead_letters: int = 0
 
     def written(self, table: str, *, applied: int, stale: int, refused: int) -> None:
@@ -58,6 +64,10 @@ class WriterTotals:
         self.applied[table] = self.applied.get(table, 0) + applied
         self.stale += stale
         self.refused += refused
+
+    def kept_out(self, table: str, records: int) -> None:  # noqa: ARG002 -- the count is enough here
+        """See `WriterObserver.kept_out`."""
+        self.kept_out_records += records
 
     def dead_lettered(self, reason: str) -> None:  # noqa: ARG002 -- the count is enough here
         """See `WriterObserver.dead_lettered`."""
@@ -75,3 +85,4 @@ class WriterEnvironment:
     clock: Clock
     observer: WriterObserver
     limits: WriterLimits = WriterLimits()
+    keep_out: KeepOut = field(default_factory=NothingKeptOut)

@@ -57,7 +57,8 @@ class Flusher:
         self._settle(good=False)
 
     async def _write(self, messages: Sequence[Taken]) -> None:
-        schema, rows = await self._env.schemas.fitted(messages[0].batch.table, newest_rows(messages))
+        table = messages[0].batch.table
+        schema, rows = await self._env.schemas.fitted(table, await self._let_in(table, newest_rows(messages)))
         await self._ensure(schema)
         outcome = await self._env.warehouse.write(schema, rows)
         for refused in outcome.refused:
@@ -70,6 +71,15 @@ class Flusher:
         self._env.observer.written(
             schema.name, applied=outcome.applied, stale=outcome.stale, refused=len(outcome.refused)
         )
+
+    async def _let_in(self, table: str, rows: Sequence[Row]) -> Sequence[Row]:
+        keep_out = self._env.keep_out
+        await keep_out.refresh()
+        kept_out = sum(keep_out.holds(table, row.record.id) for row in rows)
+        if not kept_out:
+            return rows
+        self._env.observer.kept_out(table, kept_out)
+        return [row for row in rows if not keep_out.holds(table, row.record.id)]
 
     async def _ensure(self, schema: TableSchema) -> None:
         if self._ensured.get(schema.name) != schema:

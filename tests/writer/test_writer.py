@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from shared.bus import Bus, Message, open_bus
 from shared.catalog import load_catalog
 from shared.catalog.selection import SelectionRules, select
 from shared.clock import SystemClock
-from shared.errors import HaltedError, StorageError
+from shared.errors import ConfigError, HaltedError, StorageError
 from shared.objects import Objects, open_objects
 from shared.record import Record, RecordBatch, Source, Value, Version
 from shared.record.codec import BatchCodec
@@ -155,6 +155,58 @@ async def test_a_batch_with_more_columns_widens_the_table_by_those_that_the_cata
         ("1", None, None),
         ("2", "known", "kept"),
     ]
+
+
+@dataclass
+class _List:
+    """A list of records that are kept out, of which the writer hears when it looks."""
+
+    records: set[tuple[str, str]]
+    told: set[tuple[str, str]] = field(default_factory=set)
+    failure: Exception | None = None
+
+    async def refresh(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.told = set(self.records)
+
+    def holds(self, table: str, record_id: str, /) -> bool:
+        return (table, record_id) in self.told
+
+
+async def test_records_that_are_kept_out_are_acked_and_not_written(place: Place) -> None:
+    await place.publish(upsert("1", 1), upsert("2", 1), Record("3", "delete", Version(1, 1)))
+    await place.publish(upsert("1", 1), table="tasks")
+    writer = place.writer(keep_out=_List({("deals", "1"), ("deals", "3")}))
+    writer.drain()
+    await writer.run()
+    assert await place.rows("select id from deals") == [("2",)]
+    assert await place.rows("select id from tasks") == [("1",)]
+    assert await place.rows("select count(*) from productive_ingest.tombstones") == [(0,)]
+    assert place.totals.kept_out_records == 2
+    assert await place.bus.dead_letters(limit=10) == []
+    assert (await place.bus.backlog()).messages == 0
+
+
+async def test_what_is_kept_out_later_is_no_longer_written(place: Place) -> None:
+    kept_out = _List(set())
+    for version in (1, 2):
+        await place.publish(upsert("1", version, currency=f"v{version}"))
+        writer = place.writer(keep_out=kept_out)
+        writer.drain()
+        await writer.run()
+        kept_out.records.add(("deals", "1"))
+    assert await place.rows("select currency from deals") == [("v1",)]
+
+
+async def test_nothing_is_written_while_it_is_not_known_what_must_not_be(place: Place) -> None:
+    await place.publish(upsert("1", 1))
+    writer = place.writer(keep_out=_List(set(), failure=ConfigError("the key is missing")))
+    writer.drain()
+    with pytest.raises(ConfigError):
+        await writer.run()
+    assert await place.rows("select count(*) from deals") == [(0,)]
+    assert (await place.bus.backlog()).messages == 1
 
 
 async def test_too_many_bad_messages_halt_the_writer_before_all_are_set_aside(place: Place) -> None:
