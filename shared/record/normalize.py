@@ -31,11 +31,19 @@ class Drift:
     """Where a table's resources differed from the catalog; grows by field names, never by values.
 
     `unparsed` counts values kept in `_unparsed` by column, `unknown` the fields that no column takes,
-    by `(name, JSON type)`.
+    by `(name, JSON type)`. `seen` are the names of fields that came at all, null or not, as far as
+    somebody has looked: which that is hardly ever differs from record to record, so a sample will do.
     """
 
     unparsed: Counter[str] = field(default_factory=Counter)
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seen: set[str] = field(default_factory=set)
+
+    def look(self, resources: Sequence[Any]) -> None:
+        """Note which fields resources have."""
+        for resource in resources:
+            if isinstance(resource, dict):
+                self.seen.update(_object(resource.get("attributes")), _object(resource.get("relationships")))
 
 
 class Normalizer:

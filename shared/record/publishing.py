@@ -13,6 +13,8 @@ from shared.record.model import Record, RecordBatch, Source
 from shared.record.normalize import Drift, Normalizer, Rejected
 from shared.record.values import json_text
 
+_LOOK_AT_EVERY = 10
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedPage:
@@ -58,6 +60,7 @@ class PagePublisher:
                 records.append(result)
             else:
                 rejected.append(result)
+        drift.look(resources[::_LOOK_AT_EVERY])
         batch = RecordBatch(self._table, self._organization_id, self._source, self._run_id, records)
         await self._bus.publish(await self._codec.encode(batch))
         for reject in rejected:
