@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import msgspec
 
+from services.backfill.plan import Coverage, Plan, Scope
+from services.backfill.seen import SeenIds
 from shared.errors import BusyError
 from shared.objects.port import Generation, Objects
 from shared.productive import Learned, Position
@@ -32,16 +34,26 @@ class Status(StrEnum):
 class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One table's progress in one run, and what outlives the run.
 
-    `plan` identifies what is read (path, includes, columns); another plan cannot resume this position.
-    `position` is what to ask for next, None at the start and at the end. `expected` is how many records
-    there were the last time. `unparsed` and `unknown` count by column and by `field: type`.
+    `fingerprint` stands for what is asked for (path, columns): with another one this position cannot be
+    resumed. `plan` says what is read of it, in `window` (from 0) of the plan's windows.
+    `position` is what to ask for next, None at the start and at the end; `first_us` is when the first page
+    was asked for, on Productive's clock. `expected` is how many records the whole table had the last time.
+    `unparsed` and `unknown` count by column and by `field: type`. `deleted` and `held_back` are what came of
+    comparing a whole table with the warehouse.
+
+    `learned`, which began at `learned_us`, and `coverage` outlive the run.
     """
 
     table: str
     run_id: str
-    plan: str
+    fingerprint: str
+    plan: Plan
     status: Status
     learned: Learned
+    learned_us: int = 0
+    coverage: Coverage = Coverage()
+    window: int = 0
+    first_us: int | None = None
     position: Position | None = None
     pages: int = 0
     records: int = 0
@@ -52,6 +64,9 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     unparsed: dict[str, int] = {}
     unknown: dict[str, int] = {}
+    deleted: int = 0
+    held_back: int = 0
+    held_back_reason: str = ""
     started_us: int = 0
     finished_us: int | None = None
 
@@ -59,13 +74,15 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One crawl of an organization, over all its attempts; finished when every table has an end.
 
-    It is also finished when an attempt got no further with the tables that failed before.
+    It is also finished when an attempt got no further with the tables that failed before. `scope` is how
+    much it reads.
     """
 
     id: str
     organization_id: str
     started_us: int
     tables: list[str]
+    scope: Scope = Scope()
     finished_us: int | None = None
 
 
@@ -100,6 +117,25 @@ class CheckpointStore:
         `BusyError` when somebody else has written in between.
         """
         await self._write(self._table_name(checkpoint.table), checkpoint)
+
+    async def forget_table(self, name: str) -> None:
+        """Have the whole table read by the next run, as if it had never been read.
+
+        For whoever takes rows out of the warehouse that are to come again; not while a crawl runs.
+        """
+        await self._objects.delete(self._table_name(name))
+        self._generations.pop(self._table_name(name), None)
+
+    def seen(self, run_id: str, table: str) -> SeenIds:
+        """The ids that a run saw of a table."""
+        return SeenIds(self._objects, f"{self._root}/seen/{run_id}/{table}")
+
+    async def forget_seen(self, but_of: str) -> None:
+        """Remove the ids that runs saw which will not be resumed: all but the one named."""
+        kept = f"{self._root}/seen/{but_of}/"
+        for name in await self._objects.list(f"{self._root}/seen/"):
+            if not name.startswith(kept):
+                await self._objects.delete(name)
 
     def _table_name(self, name: str) -> str:
         return f"{self._root}/tables/{name}.json"

@@ -13,6 +13,7 @@ import msgspec
 
 from services.backfill.checkpoint import Run, Status, TableCheckpoint
 from services.backfill.environment import BackfillEnvironment
+from services.backfill.plan import Scope
 from services.backfill.table import TableCrawl
 from services.backfill.together import worst
 from shared.catalog.selection import SelectedTable
@@ -41,20 +42,26 @@ class CrawlOutcome:
         return all(table.status is not Status.FAILED for table in self.tables)
 
 
-async def crawl(env: BackfillEnvironment, *, fresh: bool = False, partial: bool = False) -> CrawlOutcome:
-    """Crawl all tables; `fresh` starts a new run even where an unfinished one could be resumed.
+async def crawl(
+    env: BackfillEnvironment, *, scope: Scope | None = None, fresh: bool = False, partial: bool = False
+) -> CrawlOutcome:
+    """Crawl all tables as far as `scope` says, which is what they need if nothing else is asked for.
 
-    `partial`: these are not all the tables that are usually crawled, so that an unfinished crawl of all
-    is left to be resumed. A table that fails by itself is left for the next attempt, which takes up the
-    same run; an attempt that gets no further ends it, because the tables that were read meanwhile are not
-    to grow old for the sake of one that cannot be read. Raises `OwnerError` when a person has to act,
-    `UnreachableError` when Productive does not answer at all.
+    An unfinished run is resumed when it does what is asked for, unless `fresh` starts a new one.
+    `partial`: these tables were named, and are not all that are usually crawled. They are read whatever
+    an unfinished crawl of all has read of them, and that one is left to be resumed.
+
+    A table that fails by itself is left for the next attempt, which takes up the same run; an attempt that
+    gets no further ends it, because the tables that were read meanwhile are not to grow old for the sake of
+    one that cannot be read. Raises `OwnerError` when a person has to act, `UnreachableError` when
+    Productive does not answer at all.
     """
     started = env.clock.monotonic()
     what = "a crawl of this organization"
     async with hold_lease(env.objects, env.checkpoints.lease_name, env.clock, what=what):
-        run, resumed = await _start(env, fresh=fresh, partial=partial)
-        attempt = _Crawl(env, run)
+        asked = scope or Scope()
+        run, resumed = await _start(env, asked, fresh=fresh, partial=partial)
+        attempt = _Crawl(env, run, asked if partial else run.scope, named=partial)
         tables = await attempt.tables()
         ended = all(table.status is not Status.FAILED for table in tables) or not attempt.moved(tables)
         if ended and set(run.tables) <= set(env.tables):
@@ -63,35 +70,40 @@ async def crawl(env: BackfillEnvironment, *, fresh: bool = False, partial: bool 
     return CrawlOutcome(run, resumed, tables, env.clock.monotonic() - started)
 
 
-async def _start(env: BackfillEnvironment, *, fresh: bool, partial: bool) -> tuple[Run, bool]:
+async def _start(env: BackfillEnvironment, asked: Scope, *, fresh: bool, partial: bool) -> tuple[Run, bool]:
     now_us = env.clock.now_us()
     last = await env.checkpoints.run()
     names = list(env.tables)
     young = last is not None and now_us - last.started_us < RESUMABLE_SECONDS * MICROSECONDS
-    if last is not None and last.finished_us is None and young and not fresh:
+    unfinished = last is not None and last.finished_us is None and young and not fresh
+    if last is not None and unfinished and (partial or last.scope.covers(asked)):
         run, resumed = (last if partial else msgspec.structs.replace(last, tables=names)), True
     else:
-        run, resumed = _new_run(env, names, now_us), False
+        run, resumed = _new_run(env, names, asked, now_us), False
+        await env.checkpoints.forget_seen(run.id)
     await env.checkpoints.save_run(run)
     return run, resumed
 
 
-def _new_run(env: BackfillEnvironment, names: list[str], now_us: int) -> Run:
+def _new_run(env: BackfillEnvironment, names: list[str], scope: Scope, now_us: int) -> Run:
     moment = datetime.fromtimestamp(now_us / MICROSECONDS, UTC)
     return Run(
         id=f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
         organization_id=env.organization_id,
         started_us=now_us,
         tables=names,
+        scope=scope,
     )
 
 
 class _Crawl:
     """Runs the tables of one run, and gives up when nothing works at all."""
 
-    def __init__(self, env: BackfillEnvironment, run: Run) -> None:
+    def __init__(self, env: BackfillEnvironment, run: Run, scope: Scope, *, named: bool) -> None:
         self._env = env
         self._run = run
+        self._scope = scope
+        self._named = named
         self._slots = asyncio.Semaphore(env.concurrency)
         self._succeeded = 0
         self._failed = 0
@@ -133,7 +145,9 @@ class _Crawl:
 
     async def _one(self, table: SelectedTable) -> TableCheckpoint:
         async with self._slots:
-            table_crawl = TableCrawl(self._env, self._run, table, self._answered)
+            table_crawl = TableCrawl(
+                self._env, self._run, table, self._answered, scope=self._scope, named=self._named
+            )
             try:
                 checkpoint = await table_crawl.run()
             except (ProtocolError, UnreachableError) as error:

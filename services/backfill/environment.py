@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.backfill.checkpoint import CheckpointStore
+from services.backfill.plan import Schedule
 from services.backfill.progress import Progress
 from services.backfill.seen import SeenIds
 from shared.bus.port import Bus
@@ -61,4 +62,5 @@ class BackfillEnvironment:
     clock: Clock
     progress: Progress
     concurrency: int = 8
+    schedule: Schedule = field(default_factory=Schedule)
     comparison: Comparison | None = None

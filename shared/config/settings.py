@@ -101,6 +101,21 @@ SETTINGS: Final = (
         "Where the token is unless PRODUCTIVE_API_TOKEN is set; default: secrets.json in the data folder.",
         env="SECRETS_URL",
     ),
+    Setting(
+        "crawl.full_every_hours",
+        "number",
+        "How often a table is read as a whole although its changes can be asked for.",
+        default=168.0,
+        least=1,
+        most=8_784,
+    ),
+    Setting(
+        "crawl.overlap_seconds",
+        "number",
+        "How far back before the last crawl changes are asked for, because change times lag behind changes.",
+        default=120.0,
+        most=86_400,
+    ),
     Setting("tables.only", "names", "Sync these tables and no others."),
     Setting("tables.add", "names", "Sync these tables beside the default ones."),
     Setting("tables.skip", "names", "Do not sync these tables."),
@@ -195,6 +210,8 @@ class Settings:
     warehouse_url: str
     objects_url: str
     secrets_url: str
+    full_every_hours: float
+    overlap_seconds: float
     selection: SelectionRules
     batch_rows: int
     batch_megabytes: int
@@ -237,6 +254,8 @@ def settle(
         warehouse_url=text("storage.warehouse_url", url_of("duckdb", data_dir / "productive.duckdb")),
         objects_url=text("storage.objects_url", url_of("file", data_dir / "objects")),
         secrets_url=text("storage.secrets_url", url_of("file", data_dir / "secrets.json")),
+        full_every_hours=number("crawl.full_every_hours"),
+        overlap_seconds=number("crawl.overlap_seconds"),
         selection=SelectionRules(
             only=names("tables.only"),
             add=names("tables.add"),

@@ -93,7 +93,7 @@ def test_a_question_beside_a_running_writer_is_answered_as_of_this_moment(
         writer.line("writing to ")
         for title in ("Renamed", "Renamed again"):
             productive.tables["tasks"].resources[0]["attributes"]["title"] = title
-            home.run("backfill").ok()
+            home.run("backfill", "--full").ok()
             asked = home.run("query", "--json", f"select count(*) from tasks where title = '{title}'").ok()
             assert asked.json["rows"] == [[1]]
     assert "cannot be run" in home.run("query", "select nonsense from tasks").refused(2)
@@ -124,7 +124,7 @@ def test_a_second_crawl_only_moves_on_when_it_was_read(home: Home, productive: P
     home.run("backfill").ok()
     before = home.rows("tasks")
     productive.tables["tasks"].resources[0]["attributes"]["title"] = "Renamed"
-    home.run("backfill").ok()
+    home.run("backfill", "--full").ok()
     after = home.rows("tasks")
     changed = {
         column

@@ -9,34 +9,54 @@ import click
 import msgspec
 
 from services.backfill.crawl import CrawlOutcome, crawl
+from services.backfill.environment import BackfillEnvironment
+from services.backfill.plan import Mode, Schedule, Scope
 from services.backfill.summary import CrawlSummary, summarize
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.pipeline import write_while
 from services.cli.render.progress import show_progress
 from services.cli.render.summary import print_summary
 from services.cli.world import World, open_client, open_world
+from services.ingest.webhooks.since import parse_since
 from services.writer.environment import WriterTotals
 from shared.catalog.selection import SelectedTable
+from shared.config import Settings
 from shared.errors import ExitCode
 from shared.productive import ProductiveClient
+from shared.urls import path_of
 
 
 @click.command(
     epilog="Example: PRODUCTIVE_API_TOKEN=... PRODUCTIVE_ORGANIZATION_ID=42 productive-ingest backfill",
 )
 @click.option("-t", "--table", "names", multiple=True, help="Crawl only this table; may be repeated.")
+@click.option("--full", is_flag=True, help="Read tables as a whole, not only what has changed.")
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="Read what has changed since then: 6h, 2d (ago), 2026-11-20, 2026-11-20T10:00+01:00.",
+)
 @click.option("--fresh", is_flag=True, help="Begin anew, even where an unfinished crawl could be resumed.")
 @common_options
 @run_async
-async def backfill(invocation: Invocation, names: Sequence[str], fresh: bool) -> int:
-    """Read every selected table from Productive, in full.
+async def backfill(
+    invocation: Invocation, names: Sequence[str], full: bool, since: str | None, fresh: bool
+) -> int:
+    """Read from Productive what is new: changes where it can be asked for them, else whole tables.
 
-    With the embedded stores it also writes what it read, so that this command alone fills
-    productive-data/productive.duckdb. A crawl that was stopped or killed goes on where it was.
+    A table that was not read to its end before is read as a whole, and each is once a week: some changes
+    cannot be asked for, and no deletion can. With the embedded stores it also writes what it read, so that
+    this command alone fills productive-data/productive.duckdb. A crawl that was stopped or killed goes on
+    where it was.
     """
     settings, output = invocation.settings, invocation.output
+    if full and since:
+        raise click.UsageError("--full and --since exclude each other: the one reads everything")
     async with open_client(settings) as client, open_world(settings) as world:
-        summary, totals = await crawl_and_write(invocation, world, client, names=names, fresh=fresh)
+        scope = Scope(Mode.SINCE, parse_since(since, world.clock.now_us())) if since else Scope()
+        summary, totals = await crawl_and_write(
+            invocation, world, client, names=names, scope=Scope(Mode.FULL) if full else scope, fresh=fresh
+        )
     if world.embedded:
         print_summary(output, summary, totals.applied, settings.warehouse_url)
     else:
@@ -51,17 +71,19 @@ async def crawl_and_write(
     client: ProductiveClient,
     *,
     names: Sequence[str] = (),
+    scope: Scope | None = None,
     fresh: bool = False,
 ) -> tuple[CrawlSummary, WriterTotals]:
     """One crawl with its progress shown, written as well where the stores are embedded."""
     await world.refuse_other_organizations()
     tables = _chosen(world, names)
+    scope = await scope_of_first(world, scope or Scope())
     totals = WriterTotals()
     with show_progress(invocation.output, len(tables), client.budget_left) as progress:
-        env = world.backfill(client, progress, tables)
+        env = scheduled(world.backfill(client, progress, tables), world.settings)
 
         async def work() -> CrawlOutcome:
-            return await crawl(env, fresh=fresh, partial=bool(names))
+            return await crawl(env, scope=scope, fresh=fresh, partial=bool(names))
 
         if world.embedded:
             everything = dataclasses.replace(world, tables={**world.tables, **tables})
@@ -69,6 +91,25 @@ async def crawl_and_write(
         else:
             outcome = await work()
     return summarize(outcome, client.stats.requests), totals
+
+
+def scheduled(env: BackfillEnvironment, settings: Settings) -> BackfillEnvironment:
+    """The environment with the schedule that the settings give."""
+    schedule = Schedule(
+        full_every_seconds=settings.full_every_hours * 3600, overlap_seconds=settings.overlap_seconds
+    )
+    return dataclasses.replace(env, schedule=schedule)
+
+
+async def scope_of_first(world: World, asked: Scope) -> Scope:
+    """What the first crawl of this process is to read, which is everything where the warehouse is lost.
+
+    To be asked before the warehouse is opened, because that makes an empty one.
+    """
+    lost = world.embedded and not path_of(world.settings.warehouse_url).exists()
+    if lost and await world.checkpoints.run() is not None:
+        return Scope(Mode.FULL, reason="the warehouse is new")
+    return asked
 
 
 def _chosen(world: World, names: Sequence[str]) -> Mapping[str, SelectedTable]:

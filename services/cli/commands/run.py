@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from services.backfill.crawl import crawl
+from services.backfill.plan import Scope
 from services.backfill.summary import CrawlSummary, summarize
+from services.cli.commands.backfill import scheduled, scope_of_first
 from services.cli.commands.serve import listening, listening_options, tell_address
 from services.cli.live import live
 from services.cli.options import Invocation, common_options, run_async
@@ -38,7 +40,8 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
     """Take webhooks, crawl now and again, and write all the time, in one process, until stopped.
 
     A change in Productive is in the warehouse about a second later once `webhooks register` has told
-    Productive to send it here; the crawls find what no webhook tells.
+    Productive to send it here; the crawls find what no webhook tells. They read what has changed, and each
+    table as a whole once a week.
     """
     settings, output = listening(invocation.settings, host, port), invocation.output
     totals = WriterTotals()
@@ -49,6 +52,7 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
                 advice="Run `serve`, `backfill` and `writer` as processes of their own instead.",
             )
         await world.refuse_other_organizations()
+        scope = await scope_of_first(world, Scope())
         async with (
             embedded_writer(world, totals) as (writer, warehouse),
             live(world, client, output.note) as service,
@@ -59,7 +63,8 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
             crew.start(writer.run(), writer.stop)
             service.join(crew)
             crew.start(keep_snapshot(warehouse))
-            crew.start(_crawl_again_and_again(invocation, world, _modest(client, settings), minutes * 60))
+            crawling = _modest(client, settings)
+            crew.start(_crawl_again_and_again(invocation, world, crawling, minutes * 60, scope))
             await crew.run(stop_on_signals())
             counts = service.counts()
             await warehouse.refresh_snapshot(force=True)
@@ -79,15 +84,17 @@ def _modest(client: ProductiveClient, settings: Settings) -> ProductiveClient:
 
 
 async def _crawl_again_and_again(
-    invocation: Invocation, world: World, client: ProductiveClient, seconds: float
+    invocation: Invocation, world: World, client: ProductiveClient, seconds: float, scope: Scope
 ) -> None:
-    """A crawl that fails for want of an answer is resumed by the next one."""
+    """The first crawl is of that scope; one that fails for want of an answer is resumed by the next one."""
     while True:
         started = world.clock.monotonic()
         requests = client.stats.requests
         try:
             with show_progress(invocation.output, len(world.tables), client.budget_left) as progress:
-                outcome = await crawl(world.backfill(client, progress))
+                env = scheduled(world.backfill(client, progress), world.settings)
+                outcome = await crawl(env, scope=scope)
+            scope = Scope()
             _tell(invocation, summarize(outcome, client.stats.requests - requests))
         except TransientError as error:
             invocation.output.note(f"the crawl failed for now: {error.message}", style="yellow")

@@ -19,6 +19,7 @@ from rich.text import Text
 from services.backfill.checkpoint import Status, TableCheckpoint
 from services.backfill.progress import Progress as CrawlProgress
 from services.backfill.progress import Silent
+from services.backfill.summary import describe_plan
 from services.cli.output import Output
 from shared.productive import Budget
 
@@ -70,15 +71,16 @@ class _Bars:
         self._all = bars.add_task("all tables", total=tables, detail="")
 
     def table_started(self, checkpoint: TableCheckpoint) -> None:
-        total = checkpoint.total or checkpoint.expected or None
-        self._tasks[checkpoint.table] = self._bars.add_task(checkpoint.table, total=total, detail="")
+        self._tasks[checkpoint.table] = self._bars.add_task(
+            checkpoint.table, total=_expected(checkpoint), detail=""
+        )
 
     def page_published(self, checkpoint: TableCheckpoint) -> None:
         self._records[checkpoint.table] = checkpoint.records
         self._bars.update(
             self._tasks[checkpoint.table],
             completed=checkpoint.records,
-            total=checkpoint.total or checkpoint.expected,
+            total=_expected(checkpoint),
             detail=_pages(checkpoint),
         )
         self._describe_all()
@@ -126,8 +128,19 @@ def describe(checkpoint: TableCheckpoint) -> str:
             return f"not available: {checkpoint.reason}"
         case Status.FAILED:
             return f"failed: {checkpoint.reason} (the next run goes on from here)"
-    suffix = "" if checkpoint.settled else ", but it kept changing while it was read: run again"
-    return _records(checkpoint) + suffix
+    read = _records(checkpoint)
+    if not checkpoint.plan.full:
+        read += f", {describe_plan(checkpoint.plan)}"
+    if checkpoint.deleted:
+        read += f"; {checkpoint.deleted:,} rows gone from Productive deleted"
+    if checkpoint.held_back:
+        read += f"; {checkpoint.held_back:,} deletions held back: {checkpoint.held_back_reason}"
+    return read if checkpoint.settled else f"{read}, but it kept changing while it was read: run again"
+
+
+def _expected(checkpoint: TableCheckpoint) -> int | None:
+    """How many records will come, if that is known: of changes nobody knows."""
+    return checkpoint.total or (checkpoint.expected if checkpoint.plan.full else None) or None
 
 
 def _records(checkpoint: TableCheckpoint) -> str:

@@ -12,17 +12,17 @@ from services.cli.output import Output
 def print_summary(output: Output, summary: CrawlSummary, written: Mapping[str, int], where: str) -> None:
     """`written` is how many rows of each table changed in the warehouse, `where` names it."""
     rows = [
-        (name, table.records, table.pages, written.get(name, 0))
+        (name, table.plan, table.records, table.pages, written.get(name, 0))
         for name, table in summary.tables.items()
         if table.status is Status.DONE
     ]
-    output.table(("table", "records", "pages", "rows written"), rows)
+    output.table(("table", "what was read", "records", "pages", "rows written"), rows)
     output.say()
     for line in _remarks(summary):
         output.say(line, style="yellow")
     done = len(rows)
     output.say(
-        f"{summary.records:,} records of {done} tables are in {where}: "
+        f"{summary.records:,} records of {done} tables were read into {where}: "
         f"{summary.requests:,} requests, {summary.seconds:.1f} s"
         + (", resumed from an earlier run" if summary.resumed else ""),
         style="bold",
@@ -42,6 +42,13 @@ def _remarks(summary: CrawlSummary) -> Iterator[str]:
     for name, table in _with_status(tables, Status.FAILED):
         yield f"failed: {name}: {table.reason}"
     for name, table in tables.items():
+        if table.deleted:
+            yield f"gone from Productive, and deleted: {table.deleted:,} rows of {name}"
+        if table.held_back:
+            yield (
+                f"gone from Productive, but held back: {table.held_back:,} rows of {name}: "
+                f"{table.held_back_reason}"
+            )
         if not table.settled:
             yield f"kept changing while it was read, so rows may be missing until the next run: {name}"
         if table.includes_refused:
