@@ -32,7 +32,7 @@ class Drift:
 
     `unparsed` counts values kept in `_unparsed` by column, `unknown` the fields that no column takes,
     by `(name, JSON type)`. `seen` are the names of fields that came at all, null or not, as far as
-    somebody has looked: which that is hardly ever differs from record to record, so a sample will do.
+    somebody has looked; records of a table hardly ever differ in that, so a sample will do.
     """
 
     unparsed: Counter[str] = field(default_factory=Counter)

@@ -57,7 +57,8 @@ def _check(schema: TableSchema, present: dict[str, str]) -> None:
         if present.get(name, type_) != type_:
             raise StorageError(
                 f"the column `{schema.name}.{name}` is {present[name]} in the warehouse, and not {type_}",
-                advice=f"Rename or drop the column, then read `{schema.name}` again with a full backfill.",
+                advice=f"`productive-ingest schema drop {schema.name}.{name}` removes it with what is in it, "
+                f"`schema add {schema.name}.{name}` takes it in again, and the next `backfill` fills it.",
             )
 
 
