@@ -29,18 +29,19 @@ class Known(NamedTuple):
 class BinState(msgspec.Struct, frozen=True, kw_only=True):
     """`looked_us` is when the last look began, on Productive's clock; None before the first one.
 
-    `learned` is what is known about the endpoint.
+    `learned` is what is known about the endpoint, since `learned_us`.
     """
 
     looked_us: int | None = None
     known: tuple[Known, ...] = ()
     learned: Learned = Learned()
+    learned_us: int = 0
 
     @classmethod
-    def of(cls, looked_us: int, known: Iterable[Known], learned: Learned) -> Self:
+    def of(cls, looked_us: int, known: Iterable[Known], learned: Learned, learned_us: int) -> Self:
         """The state with the latest of the known deletions."""
         latest = heapq.nlargest(MOST_KNOWN, known, key=lambda one: (one.deleted_us, one.table, one.id))
-        return cls(looked_us=looked_us, known=tuple(latest), learned=learned)
+        return cls(looked_us=looked_us, known=tuple(latest), learned=learned, learned_us=learned_us)
 
 
 class BinStore:

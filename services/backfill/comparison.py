@@ -3,7 +3,7 @@
 Three kinds of rows are looked at again, by their ids, before anything is said about them:
 
 - those that the warehouse has from before the walk and the walk did not see. What Productive does not have
-  any more is deleted; what it has, and just does not list, is published as it is;
+  any more is deleted; what it has, and just does not list, is published as it is, once a day;
 - those that are deleted in the warehouse and that the walk saw all the same: they were restored. Their own
   change time is from before the deletion, so they get a version that outdoes it;
 - those that are still as they were before the walk that was compared last, although this one saw them: their
@@ -15,9 +15,11 @@ Everything goes through the bus. Doing all of it twice ends in the same rows.
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -32,6 +34,7 @@ from services.backfill.seen import IdSet, SeenIds
 from services.backfill.suspects import Suspects, find_suspects
 from shared.bus.port import Bus
 from shared.catalog.selection import SelectedTable
+from shared.clock import MICROSECONDS
 from shared.objects.port import Objects
 from shared.productive import ProductiveClient
 from shared.record import Version
@@ -42,6 +45,10 @@ _SAMPLE: Final = 200
 _SAMPLE_READS: Final = 20
 _SHOWN_IDS: Final = 20
 _CONTROLS: Final = 3
+_MOST_UNLISTED: Final = 10_000
+_UNLISTED_US: Final = 86_400 * MICROSECONDS
+"""How long a record that is there and is not listed is not looked at again. Most tables are read as a whole
+in each crawl, which would otherwise cost a request for each such record every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,7 @@ class _Walk:
     started_us: int
     looker: Looker
     corrections: Corrections
+    unlisted: dict[str, int]
 
 
 class WarehouseComparison:
@@ -118,13 +126,16 @@ class WarehouseComparison:
         )
         looker = Looker(self._client, table, compared.learned, reads=self._rules.reads)
         corrections = Corrections(self._bus, self._codec, self._organization_id, compared.run_id)
-        walk = _Walk(table, seen, compared.run_id, compared.started_us, looker, corrections)
+        missed = {row.id for row in suspects.missed}
+        unlisted = {id_: read_us for id_, read_us in compared.unlisted.items() if id_ in missed}
+        walk = _Walk(table, seen, compared.run_id, compared.started_us, looker, corrections, unlisted)
         outcome = await self._settle_missed(walk, suspects)
         looked = await self._look(walk, list(suspects.hidden))
         await corrections.upsert(table, looked.found.values(), suspects.hidden)
         return msgspec.structs.replace(
             compared,
             learned=looker.learned,
+            unlisted=dict(heapq.nlargest(_MOST_UNLISTED, unlisted.items(), key=itemgetter(1))),
             ended=True,
             deleted=outcome.deleted,
             held_back=outcome.held_back,
@@ -133,25 +144,30 @@ class WarehouseComparison:
 
     async def _settle_missed(self, walk: _Walk, suspects: Suspects) -> ComparisonOutcome:
         """Delete the missed rows that are gone, unless they are too many."""
-        if not suspects.missed:
+        since_us = walk.started_us - _UNLISTED_US
+        rows = {row.id: row for row in suspects.missed if walk.unlisted.get(row.id, -1) < since_us}
+        if not rows:
             return ComparisonOutcome()
-        rows = {row.id: row for row in suspects.missed}
         ids = _shuffled(rows, walk)
+        count = suspects.missed_count - len(suspects.missed) + len(rows)
         most = await self._most(walk.table.name, suspects.rows)
-        if suspects.missed_count > most:
+        if count > most:
             # A list that lost everything must not cost a request for each of its records.
             sample = await self._look(walk, ids[:_SAMPLE], most_reads=_SAMPLE_READS)
             if not sample.found:
-                return await self._hold(walk, suspects.rows, ids, suspects.missed_count)
+                return await self._hold(walk, suspects.rows, ids, count)
         looked = await self._look(walk, ids)
         await walk.corrections.upsert(walk.table, looked.found.values())
-        believed = [] if looked.found else looked.unread
-        gone = [*looked.gone, *believed]
+        walk.unlisted.update((id_, found.observed_us) for id_, found in looked.found.items())
+        for id_ in looked.gone:
+            walk.unlisted.pop(id_, None)
+        doubtful = looked.unread if walk.unlisted else []
+        gone = looked.gone if walk.unlisted else [*looked.gone, *looked.unread]
         if len(gone) > most:
             return await self._hold(walk, suspects.rows, gone, len(gone))
         deletions = ((id_, _deletion(rows[id_], walk.started_us)) for id_ in gone)
         deleted = await walk.corrections.delete(walk.table.name, deletions)
-        return _outcome(deleted, looked, suspects.missed_count - len(ids))
+        return _outcome(deleted, looked, len(doubtful), over=count - len(ids))
 
     async def _look(self, walk: _Walk, ids: Sequence[str], *, most_reads: int | None = None) -> Looked:
         def control() -> AsyncIterator[str]:
@@ -202,9 +218,8 @@ def _deletion(row: StoredVersion, started_us: int) -> Version:
     return Version(max(row.changed_us, started_us), started_us)
 
 
-def _outcome(deleted: int, looked: Looked, over: int) -> ComparisonOutcome:
+def _outcome(deleted: int, looked: Looked, doubtful: int, *, over: int) -> ComparisonOutcome:
     """What was not deleted, and why."""
-    doubtful = len(looked.unread) if looked.found else 0
     reasons = []
     if looked.unclear:
         why = next(iter(looked.reasons))

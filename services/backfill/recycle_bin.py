@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from services.backfill.bin_state import BinState, BinStore, Known
+from services.backfill.compared import RETRY_REFUSED_US
 from services.backfill.corrections import Corrections
 from services.backfill.looking import Looker
 from shared.bus.port import Bus
@@ -133,7 +134,9 @@ class _Look:
 
     def __init__(self, began_us: int, state: BinState) -> None:
         self.began_us = began_us
-        self.learned = state.learned
+        again = began_us - state.learned_us >= RETRY_REFUSED_US
+        self._learned_us = began_us if again else state.learned_us
+        self.learned = Learned() if again else state.learned
         self.deleted = 0
         self._earliest_us = began_us - FOLLOWED_SECONDS * MICROSECONDS
         followed = [known for known in state.known if known.deleted_us >= self._earliest_us]
@@ -170,4 +173,4 @@ class _Look:
             for (table, id_), deleted_us in everything.items()
             if deleted_us >= self._earliest_us
         )
-        return BinState.of(self.began_us, known, self.learned)
+        return BinState.of(self.began_us, known, self.learned, self._learned_us)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from services.backfill.brake import Brake
+from services.backfill.compared import Compared
 from services.backfill.comparison import ComparisonRules
 from services.backfill.environment import ComparisonOutcome
 from shared.clock import MICROSECONDS
@@ -247,6 +249,34 @@ async def test_what_a_list_leaves_out_stays_however_it_is_told_apart(desk: Desk)
     assert await desk.ids("bookings") == desk.there("bookings")
 
 
+async def test_what_is_there_unlisted_is_looked_at_once_a_day(desk: Desk) -> None:
+    await desk.crawl("tasks")
+    ids = desk.sandbox.organization.ids("tasks")
+    hidden = ids[:20]
+    await desk.crawl("tasks", unlisted=hidden)
+    walked = await desk.walk("tasks", unlisted=hidden)
+    desk.sandbox.forget_requests()
+    assert await desk.compare(walked) == ComparisonOutcome()
+    assert desk.requests("tasks") == 0
+    desk.sandbox.organization.remove("tasks", ids[30])
+    assert await desk.crawl("tasks", unlisted=hidden) == ComparisonOutcome(deleted=1)
+    await _a_day_passes(desk)
+    desk.sandbox.organization.remove("tasks", hidden[0])
+    assert await desk.crawl("tasks", unlisted=hidden) == ComparisonOutcome(deleted=1)
+    assert await desk.ids("tasks") == desk.there("tasks")
+
+
+async def _a_day_passes(desk: Desk) -> None:
+    """What the last comparison read was read a day before."""
+    name = f"organizations/{desk.organization_id}/comparisons/tasks.json"
+    stored = await desk.objects.read(name)
+    assert stored is not None
+    compared = msgspec.json.decode(stored.data, type=Compared)
+    day_us = 86_400 * MICROSECONDS
+    unlisted = {id_: read_us - day_us for id_, read_us in compared.unlisted.items()}
+    await desk.objects.write(name, msgspec.json.encode(msgspec.structs.replace(compared, unlisted=unlisted)))
+
+
 async def test_ids_are_asked_for_one_by_one_where_they_cannot_be_asked_for_together(desk: Desk) -> None:
     await desk.crawl("tasks")
     ids = desk.sandbox.organization.ids("tasks")
@@ -254,7 +284,7 @@ async def test_ids_are_asked_for_one_by_one_where_they_cannot_be_asked_for_toget
     desk.sandbox.faults.refused_params = {"tasks": {"filter[id]"}}
     assert await desk.crawl("tasks", unlisted=ids[1:4]) == ComparisonOutcome(deleted=1)
     assert await desk.ids("tasks") == desk.there("tasks")
-    walked = await desk.walk("tasks", unlisted=ids[1:4])
+    walked = await desk.walk("tasks", unlisted=ids[4:7])
     desk.sandbox.forget_requests()
     await desk.compare(walked)
     assert desk.requests("tasks") == 3, "what was refused once is not asked for again"
