@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from services.cli.live import READING_LEASE
-from services.cli.pipeline import embedded_writer
+from services.cli.pipeline import WRITER_LEASE
 from services.cli.world import World, organization_id
 from services.ingest.delivery import Delivery
 from services.ingest.reading.events import Events
@@ -17,15 +17,16 @@ from services.purge.batches import Batches
 from services.purge.keepout import OBJECT, KeepOutList
 from services.purge.places import CrawlState, Found, Place
 from services.purge.subject import Subject
-from services.writer.environment import WriterTotals
 from shared.bus.port import Bus, Message
 from shared.catalog.loader import Catalog, load_catalog
-from shared.errors import BusyError, RecordError
+from shared.errors import BusyError, RecordError, StorageError
 from shared.objects.lease import hold_lease
 from shared.objects.port import Objects
 from shared.record import Drift, Normalizer, Record
 from shared.secrets import open_secrets
-from shared.warehouse import DuckdbWarehouse
+from shared.urls import path_of
+from shared.warehouse import DuckdbWarehouse, open_warehouse
+from shared.warehouse.duckdb.rewrite import rewrite
 
 _NOT_OF_CRAWLS: Final = ("crawl.lease", "schema.json", "webhooks.json", "webhooks.lease", OBJECT)
 _ENOUGH_BYTES: Final = 1 << 60
@@ -42,9 +43,11 @@ async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
             for name, what in (
                 (world.checkpoints.lease_name, "a crawl of this organization"),
                 (READING_LEASE, "a receiver's reading of these stores"),
+                (WRITER_LEASE, "a writer of this warehouse"),
             ):
                 await stack.enter_async_context(hold_lease(world.objects, name, world.clock, what=what))
-            _, warehouse = await stack.enter_async_context(embedded_writer(world, WriterTotals()))
+            warehouse = await open_warehouse(world.settings.warehouse_url)
+            stack.push_async_callback(warehouse.close)
         except BusyError as error:
             raise BusyError(
                 f"{error.message}; nothing has been purged",
@@ -52,6 +55,25 @@ async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
                 "they hold in memory would be written after the purge.",
             ) from None
         yield warehouse
+        await warehouse.close()
+        await _leave_no_trace(world)
+
+
+async def _leave_no_trace(world: World) -> None:
+    """Have the warehouse's file and its copy hold nothing but what is in the tables."""
+    url = world.settings.warehouse_url
+    try:
+        await rewrite(path_of(url))
+        warehouse = await open_warehouse(url)
+        try:
+            await warehouse.refresh_snapshot(force=True)
+        finally:
+            await warehouse.close()
+    except StorageError as error:
+        raise StorageError(
+            f"purged from all tables, but traces may be left in the files: {error.message}",
+            advice=f"{error.advice} Then run the same purge again.".strip(),
+        ) from error
 
 
 @asynccontextmanager

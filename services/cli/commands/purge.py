@@ -163,7 +163,6 @@ async def _purge(
             kept_out = await _keep_them_out(world, plan) if keep_out else 0
             taken = {place.name: await place.purge(plan.subject) for place in places(world)}
             rows = await purge_warehouse(warehouse, plan, load_catalog())
-            await warehouse.refresh_snapshot(force=True)
     if yes:
         _show(invocation, plan, taken)
     output.say()
