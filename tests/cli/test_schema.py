@@ -120,6 +120,12 @@ def test_hashed_columns_join_and_nothing_of_what_is_private_is_in_any_file(desk:
         "select e.id, length(p.email) from people p join contact_entries e using (email) where p.id = '{}'"
     )
     assert desk.town.rows(joined.format(person)) == [(entry, 64)]
+    verdicts = desk.json("verify")
+    assert {one["table"]: one["different"] for one in verdicts["tables"]} == {
+        "people": [],
+        "deals": [],
+        "contact_entries": [],
+    }
     key = json.loads((desk.town.folder / "secrets.json").read_text())["column_hash_key"]
     for file in desk.town.folder.rglob("*"):
         if file.is_file() and file.name != "secrets.json":

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.reading.wholeness import Wholeness
 from shared.catalog import load_catalog
 from shared.catalog.hashing import ColumnHasher, HashedColumn, hashed
 from shared.catalog.model import Column, ColumnType
@@ -202,3 +203,23 @@ def test_credentials_are_hashed_only_where_they_are_asked_for() -> None:
     rules = SelectionRules(only=(table,), hash_columns=(name,), add_columns=(name,))
     chosen = {c.name: c for c in select(catalog, rules, HASHER)[table].columns}
     assert isinstance(chosen[column], HashedColumn)
+
+
+def test_a_webhook_s_payload_is_hashed_as_a_crawl_s_record_is() -> None:
+    selected = select(load_catalog(), SelectionRules(only=("deals",), hash_columns=("deals.name",)), HASHER)[
+        "deals"
+    ]
+    attributes: dict[str, Any] = {c.field: None for c in selected.columns if c.kind == "attribute"}
+    resource = {
+        "id": "1",
+        "type": "deals",
+        "attributes": attributes
+        | {"name": {"odd": "Secret deal"}, "last_activity_at": "2026-01-01T00:00:00Z"},
+        "relationships": {c.field: {"data": None} for c in selected.columns if c.kind != "attribute"},
+    }
+    told = Wholeness(selected).record(resource, "1", observed_us=OBSERVED)
+    crawled = Normalizer(selected.table, selected.columns).normalize(resource, OBSERVED, Drift())
+    assert told == crawled
+    assert told is not None
+    assert "Secret" not in json.dumps(told.data)
+    assert len(str(told.data["name"])) == 64
