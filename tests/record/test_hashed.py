@@ -213,8 +213,7 @@ def test_a_webhook_s_payload_is_hashed_as_a_crawl_s_record_is() -> None:
     resource = {
         "id": "1",
         "type": "deals",
-        "attributes": attributes
-        | {"name": {"odd": "Secret deal"}, "last_activity_at": "2026-01-01T00:00:00Z"},
+        "attributes": attributes | {"name": {"odd": "Secret deal"}, "updated_at": "2026-01-01T00:00:00Z"},
         "relationships": {c.field: {"data": None} for c in selected.columns if c.kind != "attribute"},
     }
     told = Wholeness(selected).record(resource, "1", observed_us=OBSERVED)
