@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from services.writer.environment import WriterEnvironment
-from services.writer.pending import Pending, Taken, newest_rows
+from services.writer.pending import Pending, Taken, all_rows, newest_rows
 from shared.bus.port import Delivery
 from shared.errors import HaltedError, OwnerError, RecordError, TransientError
 from shared.record import RecordBatch
@@ -58,7 +58,8 @@ class Flusher:
 
     async def _write(self, messages: Sequence[Taken]) -> None:
         table = messages[0].batch.table
-        schema, rows = await self._env.schemas.fitted(table, await self._let_in(table, newest_rows(messages)))
+        found = all_rows if self._env.schemas.keeps_history(table) else newest_rows
+        schema, rows = await self._env.schemas.fitted(table, await self._let_in(table, found(messages)))
         await self._ensure(schema)
         outcome = await self._env.warehouse.write(schema, rows)
         for refused in outcome.refused:

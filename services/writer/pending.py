@@ -46,6 +46,15 @@ class Pending:
         return (taken for messages in self.tables.values() for taken in messages)
 
 
+def all_rows(messages: Sequence[Taken]) -> list[Row]:
+    """Every row: where history is kept, what loses is still news."""
+    return [
+        Row(record, taken.batch.source, taken.batch.run_id)
+        for taken in messages
+        for record in taken.batch.records
+    ]
+
+
 def newest_rows(messages: Sequence[Taken]) -> list[Row]:
     """One row per id, the one with the largest version: the others would lose in the warehouse anyway."""
     newest: dict[str, Row] = {}

@@ -61,6 +61,10 @@ class Schemas:
         """Those that shall exist with or without a record: queries join empty tables, too."""
         return tuple(self._schemas[name] for name in self._chosen.tables)
 
+    def keeps_history(self, table: str) -> bool:
+        """Whether every version of this table's records is to be written, also the older ones."""
+        return self._chosen.rules.keeps_history(table)
+
     async def fitted(self, table: str, rows: Sequence[Row]) -> tuple[TableSchema, Sequence[Row]]:
         """The table's schema, widened as said above, and the rows without what it has no column for.
 
@@ -87,7 +91,10 @@ class Schemas:
         for name, private in self._private.items():
             if name in self._types:
                 self._types[name] |= dict.fromkeys(private.hashed, ColumnType.STRING)
-        self._schemas |= {name: TableSchema(name, one.typed_columns) for name, one in chosen.tables.items()}
+        self._schemas |= {
+            name: TableSchema(name, one.typed_columns, history=self.keeps_history(name))
+            for name, one in chosen.tables.items()
+        }
 
     def _knows(self, table: str, columns: Iterable[str]) -> bool:
         return table in self._types and (self._types[table].keys() | _OWN).issuperset(columns)
@@ -107,14 +114,15 @@ class Schemas:
         missing = columns - {name for name, _ in schema.columns} - unwanted
         if missing:
             more = tuple((name, type_) for name, type_ in known.items() if name in missing)
-            schema = TableSchema(table, schema.columns + more)
+            schema = replace(schema, columns=schema.columns + more)
         self._schemas[table] = schema
         return schema
 
     def _default(self, table: str) -> TableSchema:
         catalog, _, rules = self._chosen
         only = replace(rules, only=(table,), add=(), skip=())
-        return TableSchema(table, select(catalog, only)[table].typed_columns)
+        columns = select(catalog, only)[table].typed_columns
+        return TableSchema(table, columns, history=self.keeps_history(table))
 
 
 def fit(record: Record, schema: TableSchema) -> Record:

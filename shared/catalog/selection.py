@@ -68,6 +68,9 @@ def select(
     wanted = set(only) or {table.name for table in catalog.default_tables()}
     wanted |= set(add)
     wanted -= set(skip)
+    for name in rules.history:
+        if name != "*":
+            _table(catalog, rules, "tables.history", name)
     chosen = _ChosenColumns(catalog, rules, hasher)
     if not wanted:
         raise ConfigError("no table is selected", advice="Leave at least one table out of `skip`.")

@@ -132,6 +132,10 @@ def _text_problem(setting: Setting, value: Any) -> str | None:
 
 def _names_problem(setting: Setting, value: Any) -> str | None:
     like = '["people.email"]' if setting.key.startswith("columns.") else '["deals", "tasks"]'
+    if setting.key == "tables.history":
+        if value == "*":
+            return None
+        like = f'{like}, or "*"'
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return f"a list of names, like {like}"
     if not all(re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", item) for item in value):

@@ -119,6 +119,7 @@ SETTINGS: Final = (
     Setting("tables.only", "names", "Sync these tables and no others."),
     Setting("tables.add", "names", "Sync these tables beside the default ones."),
     Setting("tables.skip", "names", "Do not sync these tables."),
+    Setting("tables.history", "names", 'Keep every version of the records of these tables; "*" for all.'),
     Setting(
         "columns.add",
         "names",
@@ -239,7 +240,7 @@ def settle(
 
     def names(key: str) -> tuple[str, ...]:
         value = values.get(key, ())
-        return tuple(value) if isinstance(value, list) else ()
+        return ("*",) if value == "*" else tuple(value) if isinstance(value, list) else ()
 
     data_dir = Path(text("storage.data_dir")).expanduser().resolve()
     return Settings(
@@ -260,6 +261,7 @@ def settle(
             only=names("tables.only"),
             add=names("tables.add"),
             skip=names("tables.skip"),
+            history=names("tables.history"),
             add_columns=names("columns.add"),
             skip_columns=names("columns.skip"),
             hash_columns=names("columns.hash"),

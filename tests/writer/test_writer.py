@@ -37,14 +37,16 @@ class Place:
     warehouse: DuckdbWarehouse
     codec: BatchCodec
     totals: WriterTotals
+    history: tuple[str, ...] = ()
 
     def writer(self, limits: WriterLimits = LIMITS, **changes: object) -> Writer:
-        rules = SelectionRules(only=("deals", "tasks"), skip_columns=("deals.name",))
+        rules = SelectionRules(only=("deals", "tasks"), skip_columns=("deals.name",), history=self.history)
+        kept = SelectionRules(history=self.history)
         env = WriterEnvironment(
             bus=self.bus,
             warehouse=self.warehouse,
             codec=self.codec,
-            schemas=Schemas(load_catalog(), select(load_catalog(), rules)),
+            schemas=Schemas(load_catalog(), select(load_catalog(), rules), kept),
             clock=SystemClock(),
             observer=self.totals,
             limits=limits,
@@ -155,6 +157,31 @@ async def test_a_batch_with_more_columns_widens_the_table_by_those_that_the_cata
         ("1", None, None),
         ("2", "known", "kept"),
     ]
+
+
+async def test_every_version_is_kept_of_the_tables_that_history_is_wanted_of(place: Place) -> None:
+    place.history = ("deals",)
+    for version in (2, 3, 1):
+        await place.publish(upsert("1", version, currency=f"v{version}"))
+        await place.publish(upsert("1", version, title=f"v{version}"), table="tasks")
+    await place.publish(Record("1", "delete", Version(4, 4)))
+    await place.drain()
+    assert await place.rows("select currency, _is_current from deals_history order by _valid_from") == [
+        ("v1", False),
+        ("v2", False),
+        ("v3", False),
+    ]
+    assert await place.rows("select title from tasks") == [("v3",)]
+    assert "tasks_history" not in {name for (name,) in await place.rows("show tables")}
+
+
+async def test_history_that_is_wanted_of_all_tables_is_there_before_a_record_is(place: Place) -> None:
+    place.history = ("*",)
+    await place.drain()
+    assert await place.rows("select count(*) from tasks_history") == [(0,)]
+    await place.publish(upsert("1", 1), table="companies")
+    await place.drain()
+    assert await place.rows("select id from companies_history") == [("1",)]
 
 
 @dataclass
