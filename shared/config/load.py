@@ -138,7 +138,7 @@ def _names_problem(setting: Setting, value: Any) -> str | None:
         like = f'{like}, or "*"'
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         return f"a list of names, like {like}"
-    if not all(re.fullmatch(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", item) for item in value):
+    if not all(re.fullmatch(r"\*|[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)?", item) for item in value):
         return f"a list of plain names, like {like}"
     twice = [name for name, count in Counter(value).items() if count > 1]
     return f"without repetition (`{twice[0]}` is there twice)" if twice else None
