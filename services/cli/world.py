@@ -15,6 +15,7 @@ from services.ingest.reading.environment import ReadingEnvironment
 from services.ingest.reading.observing import ReadingObserver
 from services.ingest.tokens import TokenBook
 from services.ingest.webhooks.environment import WebhooksEnvironment
+from services.purge.keepout import KeepOutList
 from services.writer.environment import WriterEnvironment, WriterLimits, WriterObserver
 from services.writer.schemas import Chosen, Schemas
 from shared.bus import Bus, open_bus
@@ -25,6 +26,7 @@ from shared.errors import ConfigError
 from shared.objects import Objects, open_objects
 from shared.productive import Connection, Limiter, LimitPolicy, ProductiveClient, RetryPolicy
 from shared.record.codec import BatchCodec
+from shared.record.keepout import KeepOut
 from shared.secrets import Secret, open_secrets
 from shared.urls import scheme_of
 from shared.warehouse import Warehouse
@@ -44,6 +46,7 @@ class World:
     codec: BatchCodec
     tables: Mapping[str, SelectedTable]
     selection: Selection
+    keep_out: KeepOut
 
     @property
     def embedded(self) -> bool:
@@ -104,6 +107,7 @@ class World:
             ),
             clock=self.clock,
             observer=observer,
+            keep_out=self.keep_out,
             limits=WriterLimits(
                 rows=self.settings.batch_rows,
                 bytes=self.settings.batch_megabytes << 20,
@@ -158,7 +162,10 @@ async def open_world(settings: Settings) -> AsyncIterator[World]:
         intake = await open_bus(settings.intake_url, clock=clock)
         stack.push_async_callback(intake.close)
         codec = BatchCodec(objects, lambda: f"claims/{uuid4().hex}")
-        yield World(settings, clock, bus, intake, objects, codec, selection.tables, selection)
+        secrets = await open_secrets("env:", settings.secrets_url)
+        stack.push_async_callback(secrets.close)
+        keep_out = KeepOutList(objects, secrets, settings.organization_id, clock)
+        yield World(settings, clock, bus, intake, objects, codec, selection.tables, selection, keep_out)
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ KEY_SECRET: Final = "keep_out_key"  # noqa: S105 -- the secret's name
 OBJECT: Final = "keep-out.json"
 """The list's name, below its organization."""
 
+_ORGANIZATIONS: Final = "organizations/"
 _LOOK_EVERY_SECONDS: Final = 1.0
 _DIGITS: Final = 40
 _PROOF: Final = "this is the key"
@@ -44,10 +45,11 @@ class KeepOutList:
     `StorageError` and `UnreachableError` as the stores do.
     """
 
-    def __init__(self, objects: Objects, secrets: Secrets, organization_id: str, clock: Clock) -> None:
+    def __init__(self, objects: Objects, secrets: Secrets, organization_id: str | None, clock: Clock) -> None:
+        """With no organization it is the one that the objects belong to: a writer needs not be told."""
         self._objects = objects
         self._secrets = secrets
-        self._name = f"organizations/{organization_id}/{OBJECT}"
+        self._name = f"organizations/{organization_id}/{OBJECT}" if organization_id else ""
         self._clock = clock
         self._key = b""
         self._hashes: Mapping[str, frozenset[str]] = {}
@@ -106,7 +108,10 @@ class KeepOutList:
         raise _crowded()
 
     async def _load(self) -> _Stored | None:
-        found = await self._objects.read(self._name)
+        if not self._name:
+            names = await self._objects.list(_ORGANIZATIONS)
+            self._name = next((name for name in names if name.endswith(f"/{OBJECT}")), "")
+        found = await self._objects.read(self._name) if self._name else None
         if found is None:
             self._hashes, self._generation = {}, None
             return None

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from services.cli.pipeline import write_while
 from services.cli.purging import alone
 from services.cli.world import World
 from services.ingest.delivery import Delivery
 from services.ingest.receiver.spool import Spool
 from services.purge.keepout import KEY_SECRET
 from services.sandbox import SandboxSettings
+from services.writer.environment import WriterTotals
 from shared.errors import BusyError, ConfigError
 from shared.objects.lease import hold_lease
 from shared.record import Record, RecordBatch, Source, Version
@@ -198,6 +200,26 @@ def test_what_is_kept_out_is_counted_and_may_be_forgotten(office: Office) -> Non
             await secrets.close()
 
     assert office.in_world(key)
+
+
+def test_what_is_kept_out_is_not_written_again_until_it_is_forgotten(office: Office) -> None:
+    person, _ = a_person(office)
+
+    async def publish(world: World) -> None:
+        again = batch("people", (person, {"first_name": "Back"}), ("99999999", {"first_name": "Other"}))
+
+        async def work() -> None:
+            await world.bus.publish(await world.codec.encode(again))
+
+        await write_while(world, WriterTotals(), work)
+
+    office.json("person", person, "--keep-out", "--yes")
+    office.in_world(publish)
+    assert office.count("people", f"id = '{person}'") == 0
+    assert office.count("people", "first_name = 'Other'") == 1
+    office.json("forget", "people", person)
+    office.in_world(publish)
+    assert office.count("people", f"id = '{person}'") == 1
 
 
 @pytest.mark.parametrize("lease", ["writer.lease", "reading.lease", "organizations/{}/crawl.lease"])

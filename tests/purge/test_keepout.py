@@ -87,6 +87,15 @@ async def test_what_is_forgotten_may_come_back(office: Office) -> None:
     assert await kept.forget() == 0
 
 
+async def test_a_writer_that_is_told_no_organization_finds_the_list(office: Office) -> None:
+    writer = KeepOutList(office.objects, office.secrets, None, office.clock)
+    await writer.refresh()
+    await office.list().add({"people": ["17"]})
+    office.clock.advance(1.0)
+    await writer.refresh()
+    assert writer.holds("people", "17")
+
+
 async def test_the_list_holds_no_id(office: Office) -> None:
     await office.list().add({"people": ["123456789"]})
     stored = await office.objects.read("organizations/42/keep-out.json")

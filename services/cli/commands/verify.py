@@ -14,7 +14,6 @@ from services.backfill.verify import Findings, Verdict, VerifyEnvironment, exami
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.output import Output
 from services.cli.pipeline import write_while
-from services.cli.purging import open_keep_out
 from services.cli.reading import open_for_reading
 from services.cli.world import World, open_client, open_world, organization_id
 from services.writer.environment import WriterTotals
@@ -73,7 +72,7 @@ async def verify(
         tables = _chosen(world, names)
 
         async def compared() -> list[Findings]:
-            async with open_for_reading(settings, output) as warehouse, open_keep_out(world) as keep_out:
+            async with open_for_reading(settings, output) as warehouse:
                 return await examine(
                     VerifyEnvironment(
                         client=client,
@@ -82,7 +81,7 @@ async def verify(
                         tables=tables,
                         rng=random.Random(seed),  # noqa: S311 -- as above
                         sample=sample,
-                        keep_out=keep_out,
+                        keep_out=world.keep_out,
                     )
                 )
 
