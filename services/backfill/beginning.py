@@ -6,6 +6,7 @@ import hashlib
 
 from services.backfill.checkpoint import Run, Status, TableCheckpoint
 from services.backfill.plan import Coverage, Mode, Schedule, Scope, plan_table
+from services.backfill.sightings import Sightings
 from shared.catalog.selection import SelectedTable
 from shared.clock import MICROSECONDS
 from shared.productive import Learned
@@ -63,6 +64,7 @@ def begun(
         schedule=schedule,
         trying_again=trying_again,
     )
+    known = stored.sightings if stored and stored.fingerprint == fingerprint and not plan.full else None
     return TableCheckpoint(
         table=selected.name,
         run_id=run.id,
@@ -72,6 +74,7 @@ def begun(
         learned=learned,
         learned_us=learned_us,
         coverage=coverage,
+        sightings=known or Sightings(),
         expected=_last_count(stored),
         started_us=now_us,
     )

@@ -14,6 +14,7 @@ import msgspec
 
 from services.backfill.plan import Coverage, Plan, Scope
 from services.backfill.seen import SeenIds
+from services.backfill.sightings import Sightings
 from shared.errors import BusyError
 from shared.objects.port import Generation, Objects
 from shared.productive import Learned, Position
@@ -41,7 +42,8 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     `unparsed` and `unknown` count by column and by `field: type`. `deleted` and `held_back` are what came of
     comparing a whole table with the warehouse.
 
-    `learned`, which began at `learned_us`, and `coverage` outlive the run.
+    `learned`, which began at `learned_us`, `coverage` and, until the table is read as a whole again,
+    `sightings` outlive the run.
     """
 
     table: str
@@ -52,6 +54,7 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     learned: Learned
     learned_us: int = 0
     coverage: Coverage = Coverage()
+    sightings: Sightings = Sightings()
     window: int = 0
     first_us: int | None = None
     position: Position | None = None

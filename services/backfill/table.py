@@ -157,6 +157,7 @@ class TableCrawl:
             rejected=before.rejected + published.rejected,
             total=page.total if page.total is not None else before.total,
             settled=before.settled and page.settled and not (passed and _disturbed(page)),
+            sightings=before.sightings.after(self._selected, published.records, drift),
             unparsed=_added(before.unparsed, drift.unparsed),
             unknown=_added(
                 before.unknown, Counter({f"{name}: {kind}": n for (name, kind), n in drift.unknown.items()})

@@ -86,6 +86,16 @@ def test_a_new_field_is_shown_added_and_filled(desk: Desk) -> None:
     assert "renewal_on" in desk.run("tables", "show", "deals").output
 
 
+def test_a_crawl_that_brings_only_changes_does_not_forget_what_drifted(desk: Desk) -> None:
+    desk.town.sandbox.faults.extra_attributes["people"] = {"score": 7}
+    desk.json("backfill", "-t", "people")
+    before = desk.json("schema", "diff")["tables"]["people"]
+    assert before["new"][0]["field"] == "score"
+    desk.json("backfill", "-t", "people")
+    after = desk.json("schema", "diff")["tables"]["people"]
+    assert after["new"][0]["types"]["integer"] >= before["new"][0]["types"]["integer"]
+
+
 def test_a_dropped_column_is_gone_stays_empty_and_can_be_taken_in_again(desk: Desk) -> None:
     desk.json("backfill")
     assert desk.town.rows("select count(first_name) > 0 from people") == [(True,)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from services.backfill.checkpoint import TableCheckpoint
+from services.backfill.sightings import Sightings
 from services.cli.live import READING_LEASE
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.pipeline import WRITER_LEASE
@@ -50,11 +50,12 @@ async def diff(invocation: Invocation, names: Sequence[str]) -> None:
         drifts: dict[str, TableDrift] = {}
         for name, selected in chosen.items():
             checkpoint = await world.checkpoints.table(name)
+            seen = checkpoint.sightings if checkpoint else Sightings()
             drifts[name] = table_drift(
                 selected,
-                unknown=checkpoint.unknown if checkpoint else {},
-                unfit=checkpoint.unparsed if checkpoint else {},
-                absent=_absent(checkpoint),
+                unknown=seen.unknown,
+                unfit=seen.unfit,
+                absent=seen.absent,
                 stored=_stored(states.get(name)),
             )
     differing = {name: drift for name, drift in drifts.items() if drift}
@@ -85,7 +86,7 @@ async def add(invocation: Invocation, field: str, type_name: str | None) -> None
     async with _changing(invocation) as (world, change):
         table, _ = table_of(world.selection, field)
         checkpoint = await world.checkpoints.table(table.name)
-        seen = types_by_field(checkpoint.unknown) if checkpoint else {}
+        seen = types_by_field(checkpoint.sightings.unknown) if checkpoint else {}
         added = addition(
             world.selection,
             change.changes,
@@ -180,10 +181,6 @@ async def _tell_running(invocation: Invocation, world: World) -> None:
 
 def _stored(state: TableState | None) -> Mapping[str, str]:
     return {name: type_ for name, type_ in state.columns.items() if name not in _OWN} if state else {}
-
-
-def _absent(_checkpoint: TableCheckpoint | None) -> tuple[str, ...]:
-    return ()
 
 
 def _added_type(selection: Selection, column: str, type_: ColumnType) -> str:
