@@ -13,6 +13,7 @@ from services.backfill.environment import BackfillEnvironment, ComparisonOutcome
 from services.backfill.newest_first import in_order, reaches
 from services.backfill.plan import Plan, Scope, replan
 from services.backfill.seen import SeenIds
+from services.backfill.sightings import Sightings
 from shared.catalog.selection import SelectedTable
 from shared.productive import ListQuery, Unavailable, WalkedPage, changed_between, walk
 from shared.productive.jsonapi import identifier
@@ -219,7 +220,10 @@ def _disturbed(page: WalkedPage) -> bool:
 
 def _forget_counts(checkpoint: TableCheckpoint) -> TableCheckpoint:
     """The walk began again from its first page: what was counted so far is read once more."""
-    return msgspec.structs.replace(checkpoint, records=0, rejected=0, unparsed={}, unknown={})
+    sightings = Sightings() if checkpoint.plan.full else checkpoint.sightings
+    return msgspec.structs.replace(
+        checkpoint, records=0, rejected=0, unparsed={}, unknown={}, sightings=sightings
+    )
 
 
 def _added(counts: dict[str, int], more: Counter[str]) -> dict[str, int]:

@@ -20,6 +20,7 @@ from services.cli.world import World, open_client, open_world
 from services.sandbox import Sandbox, SandboxSettings
 from services.writer.environment import WriterTotals
 from shared.catalog.model import Column, ColumnType
+from shared.clock import Clock
 from shared.config import TOKEN_VARIABLE, load_settings
 from shared.productive import ProductiveClient, RetryPolicy
 from shared.warehouse import open_warehouse
@@ -116,10 +117,14 @@ async def agency(
     settings: SandboxSettings | None = None,
     *,
     token: str | None = None,
+    clock: Clock | None = None,
     **overrides: Any,
 ) -> AsyncIterator[Agency]:
-    """Open everything in `folder`; `overrides` are settings by key, with `__` for the dot."""
-    async with Sandbox(settings or SandboxSettings(people=3)) as sandbox:
+    """Open everything in `folder`; `overrides` are settings by key, with `__` for the dot.
+
+    `clock` is the sandbox's.
+    """
+    async with Sandbox(settings or SandboxSettings(people=3), clock=clock) as sandbox:
         monkeypatch.setenv(TOKEN_VARIABLE, token or sandbox.token)
         loaded = load_settings(
             None,

@@ -296,6 +296,22 @@ async def test_a_walk_that_was_disturbed_to_the_end_is_no_complete_one(loaded: A
     assert sandbox.count("time_entries") > 200
 
 
+async def test_the_fields_that_were_seen_are_remembered_until_the_whole_table_is_read_again(
+    loaded: Agency,
+) -> None:
+    loaded.sandbox.faults.extra_attributes = {"tasks": {"brand_new": 1}}
+    everything = loaded.sandbox.organization.count("tasks")
+    whole = by_name(await loaded.crawl(scope=Scope(Mode.FULL)))["tasks"].sightings
+    assert whole.unknown == {"brand_new: integer": everything}
+    change(loaded, "tasks", 2)
+    changes = by_name(await loaded.crawl())["tasks"]
+    assert changes.unknown == {"brand_new: integer": 2}
+    assert changes.sightings.unknown == {"brand_new: integer": everything + 2}
+    loaded.sandbox.faults.extra_attributes = {}
+    assert by_name(await loaded.crawl())["tasks"].sightings.unknown == changes.sightings.unknown
+    assert by_name(await loaded.crawl(scope=Scope(Mode.FULL)))["tasks"].sightings.unknown == {}
+
+
 def fail_after(opened: Agency, table: str, requests: int) -> None:
     """Let that many more requests of a table pass, and no other after them."""
     served, answer = 0, opened.sandbox.faults.server_error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.e2e import agency
@@ -177,7 +178,8 @@ def test_run_crawls_again_and_again_until_it_is_stopped(home: Home, productive: 
     fill(home, productive)
     with home.start("run", "--every", "0.01") as running:
         running.line("crawl ")
-        productive.tables["tasks"].resources[0]["attributes"]["title"] = "Renamed while it runs"
+        task = productive.tables["tasks"].resources[0]["attributes"]
+        task |= {"title": "Renamed while it runs", "updated_at": datetime.now(UTC).isoformat()}
         running.line("crawl ")
         running.line("crawl ")
         running.send(signal.SIGTERM)
