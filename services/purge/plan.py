@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -25,7 +25,10 @@ class Fate(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Rows of one table that were found by one column (`id`: the rows themselves), and their fate."""
+    """Rows of one table that were found by one column (`id`: the rows themselves), and their fate.
+
+    Records that are gone from the table and still in its history count as rows.
+    """
 
     table: str
     column: str
@@ -54,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
 async def plan_record(warehouse: Warehouse, catalog: Catalog, table: str, record_id: str) -> Plan:
     """One record; `ConfigError` for a table that does not exist. A row need not be there."""
     name = catalog.table(table).name
-    there = len(await warehouse.matching(name, "id", [record_id]))
+    there = len(await _matching(warehouse, name, "id", [record_id]))
     step = Step(name, "id", there, Fate.DELETED, "the record")
     return Plan(f"the record {record_id} of {name}", (step,), Subject(rows={name: frozenset([record_id])}))
 
@@ -101,7 +104,7 @@ async def plan_person(
     addresses = written({who, who.lower()}) if "@" in who else frozenset[str]()
     identities = await _identities(warehouse, catalog, who, addresses)
     steps = [
-        Step(table, "id", len(await warehouse.matching(table, "id", sorted(ids))), Fate.DELETED, reason)
+        Step(table, "id", len(await _matching(warehouse, table, "id", sorted(ids))), Fate.DELETED, reason)
         for table, ids, reason in (
             ("people", identities["people"], "the person"),
             ("users", identities["users"], "the person's account"),
@@ -110,12 +113,14 @@ async def plan_person(
     ]
     rows = {table: set(ids) for table, ids in identities.items()}
     naming: dict[str, list[Naming]] = {}
+    columns = {name: await _columns(warehouse, name) for name in catalog}
     for reference in person_references(catalog):
         ids = written(frozenset().union(*(identities[identity] for identity in reference.identities)))
         goes = reference.is_about or reference.table in more
         if not ids:
             continue
-        found = await _rows_naming(warehouse, reference, ids)
+        there = reference.column in columns[reference.table]
+        found = await _rows_naming(warehouse, reference, ids) if there else ()
         if goes:
             rows.setdefault(reference.table, set()).update(found)
             naming.setdefault(reference.table, []).append(
@@ -149,7 +154,8 @@ async def _identities(
     found: dict[str, set[str]] = {identity: set() for identity in IDENTITIES}
     if addresses:
         for table in IDENTITIES:
-            found[table].update(await warehouse.matching(table, "email", sorted(addresses)))
+            for kept in (table, _history(table)):
+                found[table].update(await warehouse.matching(kept, "email", sorted(addresses)))
         found["people"].update(await warehouse.matching("people", "user_id", sorted(found["users"])))
         if not any(found.values()):
             raise ConfigError(
@@ -188,19 +194,41 @@ async def _values(
 
 async def _column(warehouse: Warehouse, schema: TableSchema, column: str, ids: Collection[str]) -> set[str]:
     """What a text column holds in these rows; nothing where the table or the column is not there."""
-    state = await warehouse.state(schema.name)
-    if state is None or column not in state.columns or not ids:
+    if not ids or column not in await _columns(warehouse, schema.name):
         return set()
     rows = await warehouse.fetch(schema, list(ids))
     return {value for row in rows.values() if isinstance(value := row.get(column), str) and value}
 
 
+async def _matching(warehouse: Warehouse, table: str, column: str, values: Sequence[str]) -> Collection[str]:
+    """The ids of rows, and of records that only the history still knows.
+
+    What a row that is there once was does not count: it is about somebody else by now.
+    """
+    now = await warehouse.matching(table, column, values)
+    past = set(await warehouse.matching(_history(table), column, values)) - set(now)
+    gone = past - set(await warehouse.matching(table, "id", sorted(past))) if past else past
+    return sorted({*now, *gone})
+
+
+def _history(table: str) -> str:
+    """The view with all versions of the table's records, if they are kept; see `Warehouse.ensure_table`."""
+    return f"{table}_history"
+
+
+async def _columns(warehouse: Warehouse, table: str) -> Collection[str]:
+    """The columns that a table has; none where there is no table."""
+    state = await warehouse.state(table)
+    return state.columns if state else ()
+
+
 async def _rows_naming(warehouse: Warehouse, reference: Reference, ids: Collection[str]) -> Collection[str]:
+    if reference.type_column is None:
+        return await _matching(warehouse, reference.table, reference.column, sorted(ids))
     found = await warehouse.matching(reference.table, reference.column, sorted(ids))
-    if reference.type_column is None or not found:
+    if not found:
         return found
-    state = await warehouse.state(reference.table)
-    if state is None or reference.type_column not in state.columns:
+    if reference.type_column not in await _columns(warehouse, reference.table):
         return ()  # without its type the id may be anything's
     schema = TableSchema(
         reference.table, (("id", ColumnType.STRING), (reference.type_column, ColumnType.STRING))

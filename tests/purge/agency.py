@@ -37,6 +37,7 @@ TABLES = (
     "companies",
     "contact_entries",
 )
+HISTORY = ("people", "salaries", "tasks")
 
 
 @dataclass
@@ -107,7 +108,8 @@ def crawled(tmp_path_factory: pytest.TempPathFactory) -> Office:
     async def crawl() -> str:
         with pytest.MonkeyPatch.context() as patch:
             settings = SandboxSettings(people=4)
-            async with agency(folder, patch, settings, tables__only=list(TABLES)) as opened:
+            chosen: dict[str, Any] = {"tables__only": list(TABLES), "tables__history": list(HISTORY)}
+            async with agency(folder, patch, settings, **chosen) as opened:
                 await opened.crawl()
                 return opened.sandbox.organization_id
 

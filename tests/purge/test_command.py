@@ -93,6 +93,28 @@ def test_a_purged_person_is_gone_and_the_work_stays(office: Office) -> None:
     assert files_with(office.folder, email.encode()) == []
 
 
+def test_what_only_the_history_still_knows_of_a_person_goes_too(office: Office) -> None:
+    person, _ = a_person(office)
+    others = office.rows(f"select distinct id from salaries_history where person_id <> '{person}'")
+    [(salary,), *_] = office.rows(f"select id from salaries where person_id = '{person}'")
+
+    async def delete(world: World) -> None:
+        later = Version(NOW_US + 3_600_000_000, NOW_US + 3_600_000_000)
+        gone = RecordBatch("salaries", "1", Source.DELETION, "run", [Record(salary, "delete", later)])
+
+        async def work() -> None:
+            await world.bus.publish(await world.codec.encode(gone))
+
+        await write_while(world, WriterTotals(), work)
+
+    office.in_world(delete)
+    assert office.count("salaries", f"id = '{salary}'") == 0
+    assert office.count("salaries_history", f"id = '{salary}'") > 0
+    office.json("person", person, "--yes")
+    assert office.rows("select distinct id from salaries_history order by id") == sorted(others)
+    assert office.count("people_history", f"id = '{person}'") == 0
+
+
 def test_rows_that_name_the_person_go_where_that_is_asked_for(office: Office) -> None:
     person, _ = a_person(office)
     others = office.count("time_entries", f"not list_contains([person_id, creator_id], '{person}')")
