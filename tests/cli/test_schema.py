@@ -196,3 +196,24 @@ def test_mistakes_are_told_with_the_nearest_right_name(desk: Desk) -> None:
     assert desk.mistake("schema", "drop", "people.id", "--yes").message == "people.id cannot be dropped"
     assert desk.mistake("schema", "drop", "people._unparsed").message == "people._unparsed cannot be dropped"
     assert "people.email" in desk.mistake("schema", "drop", "people.emial").advice
+
+
+def test_a_drop_leaves_nothing_in_clear_in_the_history_either(desk: Desk) -> None:
+    desk.config.write_text('[tables]\nonly = ["people"]\nhistory = ["people"]\n')
+    organization = desk.town.sandbox.organization
+    person = organization.ids("people")[0]
+    desk.json("backfill")
+    organization.put("people", person, attributes={"email": "new@example.com"})
+    desk.json("backfill")
+    states = f"select count(*), count(*) filter (email like '%@%') from people_history where id = '{person}'"
+    assert desk.town.rows(states) == [(2, 2)]
+    desk.config.write_text(
+        '[tables]\nonly = ["people"]\nhistory = ["people"]\n[columns]\nhash = ["people.email"]\n'
+    )
+    desk.json("schema", "drop", "people.email", "--yes")
+    desk.json("schema", "add", "people.email")
+    desk.json("backfill")
+    [(count, clear)] = desk.town.rows(states)
+    assert count >= 2
+    assert clear == 0
+    assert desk.town.rows(f"select length(email) from people where id = '{person}'") == [(64,)]
