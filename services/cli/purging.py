@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from services.cli.live import READING_LEASE
@@ -15,7 +16,8 @@ from services.ingest.reading.payload import OurTest, Senseless, read_payload
 from services.ingest.receiver import spool
 from services.purge.batches import Batches
 from services.purge.keepout import OBJECT, KeepOutList
-from services.purge.places import CrawlState, Found, Place
+from services.purge.places import CrawlState, Found, Place, purge_warehouse
+from services.purge.plan import Plan
 from services.purge.subject import Subject
 from shared.bus.port import Bus, Message
 from shared.catalog.loader import Catalog, load_catalog
@@ -57,6 +59,35 @@ async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
         yield warehouse
         await warehouse.close()
         await _leave_no_trace(world)
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purge did: rows that left the warehouse, what left every other place, and what is kept out."""
+
+    plan: Plan
+    rows: int
+    elsewhere: Mapping[str, Found]
+    kept_out: int
+
+
+async def purge_everywhere(
+    world: World, planner: Callable[[DuckdbWarehouse], Awaitable[Plan]], *, keep_out: bool = False
+) -> Purged:
+    """Plan, and do it, while nobody else is at work. Raises what `alone` and the stores raise.
+
+    What is to be kept out is so first of all, and the warehouse comes last: a purge that was cut off can be
+    planned again, and nothing has come back meanwhile.
+    """
+    async with alone(world) as warehouse:
+        plan = await planner(warehouse)
+        kept_out = 0
+        if keep_out:
+            async with open_keep_out(world) as kept:
+                kept_out = await kept.add(plan.subject.rows)
+        taken = {place.name: await place.purge(plan.subject) for place in places(world)}
+        rows = await purge_warehouse(warehouse, plan, load_catalog())
+    return Purged(plan, rows, taken, kept_out)
 
 
 async def _leave_no_trace(world: World) -> None:

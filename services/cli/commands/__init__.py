@@ -10,6 +10,7 @@ from services.cli.commands.deadletters import deadletters
 from services.cli.commands.demo import demo
 from services.cli.commands.purge import purge
 from services.cli.commands.query import query
+from services.cli.commands.resync import resync
 from services.cli.commands.run import run
 from services.cli.commands.sandbox import sandbox
 from services.cli.commands.schema import schema
@@ -31,6 +32,7 @@ COMMANDS: tuple[click.Command, ...] = (
     webhooks,
     query,
     verify,
+    resync,
     status,
     deadletters,
     schema,

@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from services.cli.options import Invocation, common_options, run_async
-from services.cli.purging import alone, open_keep_out, places
+from services.cli.purging import open_keep_out, places, purge_everywhere
 from services.cli.reading import open_for_reading
 from services.cli.world import World, open_world
-from services.purge.places import Found, purge_warehouse
+from services.purge.places import Found
 from services.purge.plan import Fate, Plan, plan_everything, plan_person, plan_record, plan_table
 from shared.catalog import load_catalog
 from shared.errors import ConfigError
@@ -154,32 +154,24 @@ async def _purge(
                 plan = await planner(warehouse, world)
                 waiting = {place.name: await place.count(plan.subject) for place in places(world)}
             _show(invocation, plan, waiting)
-            if not _confirmed(invocation, typed):
+            if not confirmed(invocation, typed):
                 output.say("Nothing was purged; --yes does it.")
                 output.result({**_plain(plan, waiting), "purged": False})
                 return
-        async with alone(world) as warehouse:
-            plan = await planner(warehouse, world)
-            kept_out = await _keep_them_out(world, plan) if keep_out else 0
-            taken = {place.name: await place.purge(plan.subject) for place in places(world)}
-            rows = await purge_warehouse(warehouse, plan, load_catalog())
+        done = await purge_everywhere(world, lambda warehouse: planner(warehouse, world), keep_out=keep_out)
     if yes:
-        _show(invocation, plan, taken)
+        _show(invocation, done.plan, done.elsewhere)
     output.say()
-    output.say(f"{plan.what}: purged, {rows:,} rows of the warehouse.", style="bold green")
+    output.say(f"{done.plan.what}: purged, {done.rows:,} rows of the warehouse.", style="bold green")
     if keep_out:
-        output.say(f"{kept_out:,} records are kept out from now on.")
+        output.say(f"{done.kept_out:,} records are kept out from now on.")
     output.say("Backups, and what others have read, are out of reach; see docs/privacy.md.")
-    output.result({**_plain(plan, taken), "purged": True, "rows": rows, "kept_out": kept_out})
+    told = _plain(done.plan, done.elsewhere)
+    output.result({**told, "purged": True, "rows": done.rows, "kept_out": done.kept_out})
 
 
-async def _keep_them_out(world: World, plan: Plan) -> int:
-    """First of all, so that a purge that is cut off has not made room for anything to come back."""
-    async with open_keep_out(world) as kept:
-        return await kept.add(plan.subject.rows)
-
-
-def _confirmed(invocation: Invocation, typed: str) -> bool:
+def confirmed(invocation: Invocation, typed: str) -> bool:
+    """Whether a person at the terminal types what is to go."""
     if not invocation.output.interactive:
         return False
     answer = click.prompt(f"This cannot be undone. Type {typed} to purge", default="", show_default=False)
