@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -138,3 +139,39 @@ async def test_a_query_that_fails_half_way_is_refused_and_lets_go_of_the_file(
     assert (await again.query("SELECT count(*) FROM deals")).rows == [(2,)]
     await again.close()
     assert caught.value.__traceback__ is not None, "the error, and what it refers to, is still there"
+
+
+ENDLESS = (
+    "SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 3",
+    "SELECT a.range FROM range(1000000000) a, range(1000000000) b WHERE a.range + b.range = -1",
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n) SELECT sum(i) FROM n",
+)
+
+
+@pytest.mark.parametrize("statement", ENDLESS)
+async def test_a_query_that_takes_too_long_is_stopped_and_the_next_one_is_answered(
+    deals: DuckdbWarehouse, statement: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"it had not ended after 0\.05 seconds") as caught:
+        await deals.query(statement, seconds=0.05)
+    assert caught.value.advice
+    assert (await deals.query("SELECT count(*) FROM deals", seconds=60)).rows == [(2,)]
+    assert (await deals.write(DEALS, [row("3", 1)])).applied == 1
+
+
+async def test_a_query_whose_caller_is_gone_holds_nobody_up(deals: DuckdbWarehouse) -> None:
+    asking = [asyncio.create_task(deals.query(statement)) for statement in ENDLESS]
+    await asyncio.sleep(0)
+    for task in asking:
+        task.cancel()
+    assert all(
+        isinstance(each, asyncio.CancelledError)
+        for each in await asyncio.gather(*asking, return_exceptions=True)
+    )
+    assert (await deals.query("SELECT count(*) FROM deals")).rows == [(2,)]
+
+
+async def test_no_time_at_all_is_too_little(deals: DuckdbWarehouse) -> None:
+    for statement in ENDLESS:
+        with pytest.raises(ConfigError, match="0 seconds"):
+            await deals.query(statement, seconds=0)

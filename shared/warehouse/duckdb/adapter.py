@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from shared.warehouse.duckdb import purge, reading, sql
 from shared.warehouse.duckdb.engine import Engine
 from shared.warehouse.duckdb.query import QueryResult, run_query
 from shared.warehouse.duckdb.snapshot import Snapshot
+from shared.warehouse.duckdb.stopping import Stop
 from shared.warehouse.duckdb.tables import ensure, state_of
 from shared.warehouse.duckdb.upsert import upsert
 from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
@@ -125,13 +127,26 @@ class DuckdbWarehouse:
         return removed
 
     async def query(
-        self, statement: str, parameters: Sequence[Any] = (), *, max_rows: int = 10_000
+        self,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        max_rows: int = 10_000,
+        seconds: float | None = None,
     ) -> QueryResult:
         """Answer one reading SQL statement, `?` standing for the parameters.
 
-        At most `max_rows` rows come back. `ConfigError` when the statement cannot be run or would write.
+        At most `max_rows` rows come back. `ConfigError` when the statement cannot be run or would write,
+        and when it takes more than `seconds`. A caller that is cancelled stops it.
         """
-        return await self._engine.run(lambda cursor: run_query(cursor, statement, parameters, max_rows))
+        stop = Stop(seconds)
+        try:
+            return await self._engine.run(
+                lambda cursor: run_query(cursor, statement, parameters, max_rows, stop)
+            )
+        except asyncio.CancelledError:
+            stop.now()
+            raise
 
     async def refresh_snapshot(self, *, force: bool = False) -> bool:
         """Replace the read-only copy if it is due; True if it was replaced. See `Snapshot.refresh`."""

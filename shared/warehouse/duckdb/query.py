@@ -14,6 +14,7 @@ import pyarrow as pa
 from shared.errors import ConfigError
 from shared.warehouse.duckdb.execute import execute
 from shared.warehouse.duckdb.failures import first_line
+from shared.warehouse.duckdb.stopping import Stop
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
@@ -41,26 +42,42 @@ class QueryResult:
 
 
 def run_query(
-    cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any], max_rows: int
+    cursor: duckdb.DuckDBPyConnection,
+    statement: str,
+    parameters: Sequence[Any],
+    max_rows: int,
+    stop: Stop,
 ) -> QueryResult:
-    """Run one reading statement; `ConfigError` when it is something else or cannot be run."""
+    """Run one reading statement; `ConfigError` when it is another one, cannot be run or takes too long."""
     try:
-        statements = cursor.extract_statements(statement)
-        if len(statements) != 1 or statements[0].type not in _READING:
-            raise ConfigError(
-                "a query is one statement that reads",
-                advice="Write a single SELECT (or WITH … SELECT, FROM, DESCRIBE, SUMMARIZE, EXPLAIN).",
-            )
-        # The type alone says too little: WITH … may hold an INSERT and still be a SELECT.
-        execute(cursor, "BEGIN TRANSACTION READ ONLY")
-        return _read(cursor, statement, parameters, max_rows)
-    except _STORE_FAILURES:
-        raise
+        with stop.watching(cursor):
+            return _run(cursor, statement, parameters, max_rows)
     except duckdb.Error as error:
+        if stop.expired:
+            raise ConfigError(
+                f"the query was stopped: it had not ended after {stop.seconds:g} seconds",
+                advice="Ask for less (a WHERE, fewer tables), or give it more time.",
+            ) from error
+        if isinstance(error, _STORE_FAILURES):
+            raise
         raise ConfigError(
             f"the query cannot be run: {first_line(str(error))}",
             advice="Queries only read, and only this warehouse: SHOW TABLES and DESCRIBE tell what there is.",
         ) from error
+
+
+def _run(
+    cursor: duckdb.DuckDBPyConnection, statement: str, parameters: Sequence[Any], max_rows: int
+) -> QueryResult:
+    statements = cursor.extract_statements(statement)
+    if len(statements) != 1 or statements[0].type not in _READING:
+        raise ConfigError(
+            "a query is one statement that reads",
+            advice="Write a single SELECT (or WITH … SELECT, FROM, DESCRIBE, SUMMARIZE, EXPLAIN).",
+        )
+    # The type alone says too little: WITH … may hold an INSERT and still be a SELECT.
+    execute(cursor, "BEGIN TRANSACTION READ ONLY")
+    return _read(cursor, statement, parameters, max_rows)
 
 
 def _read(
