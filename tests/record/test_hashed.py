@@ -222,3 +222,35 @@ def test_a_webhook_s_payload_is_hashed_as_a_crawl_s_record_is() -> None:
     assert told is not None
     assert "Secret" not in json.dumps(told.data)
     assert len(str(told.data["name"])) == 64
+
+
+MARKER = "9f-never-in-clear-9f"
+private = st.sampled_from(["email", "contact", "joined_at", "two_factor_auth", "last_name", "brand_new"])
+wrapped = st.recursive(
+    st.just(MARKER),
+    lambda inner: st.lists(inner, min_size=1, max_size=2) | st.dictionaries(st.just("x"), inner, min_size=1),
+    max_leaves=3,
+) | st.builds(lambda value: {MARKER: value}, st.integers())
+
+
+@given(
+    attributes=st.dictionaries(private, wrapped, max_size=6),
+    relationships=st.dictionaries(st.sampled_from(["brand_new", "subsidiary"]), wrapped, max_size=2),
+    id_=st.none() | st.just("1"),
+)
+def test_wherever_a_private_value_hides_nothing_that_is_published_or_set_aside_holds_it(
+    attributes: dict[str, Any], relationships: dict[str, Any], id_: str | None
+) -> None:
+    rules = SelectionRules(
+        only=("people",),
+        hash_columns=("people.email", "people.contact", "people.joined_at", "people.two_factor_auth"),
+        skip_columns=("people.last_name", "people.subsidiary_id"),
+    )
+    selected = select(load_catalog(), rules, HASHER)["people"]
+    normalizer, drift = Normalizer(selected.table, selected.columns), Drift()
+    resource = {"id": id_, "attributes": attributes, "relationships": relationships}
+    result = normalizer.normalize(resource, OBSERVED, drift)
+    drift.look([resource])
+    kept = result.data if isinstance(result, Record) else normalizer.redacted(result.resource)
+    assert MARKER not in json.dumps(kept)
+    assert MARKER not in repr(drift)
