@@ -21,6 +21,7 @@ TOKEN_VARIABLE = "PRODUCTIVE_API_TOKEN"  # noqa: S105 -- the variable's name, no
 _SETTINGS = {setting.key: setting for setting in SETTINGS}
 _SECTIONS = sorted({setting.key.split(".")[0] for setting in SETTINGS})
 _LONGEST_SHOWN = 60
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def load_settings(file: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Raw]) -> Settings:
@@ -123,7 +124,7 @@ def _text_problem(setting: Setting, value: Any) -> str | None:
         return None if value > 0 else "the number before the first dash in Productive's web address"
     if not isinstance(value, str):
         return "a text in quotes"
-    if not value.isprintable():
+    if _CONTROL.search(value):
         return "a text on one line, without control characters"
     if setting.key == "productive.organization_id" and not re.fullmatch(r"[A-Za-z0-9_]{0,64}", value):
         return "the number before the first dash in Productive's web address"
@@ -145,7 +146,8 @@ def _names_problem(setting: Setting, value: Any) -> str | None:
 
 
 def _from_text(setting: Setting, text: str) -> Raw:
-    value: Any = text
+    # A line break often comes along when a variable is filled from a file.
+    value: Any = text.strip()
     if setting.kind in ("integer", "number"):
         try:
             value = int(text) if setting.kind == "integer" else float(text)

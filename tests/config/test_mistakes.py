@@ -168,6 +168,16 @@ def test_the_environment_is_checked_as_the_file_is() -> None:
         load_settings(None, {"PRODUCTIVE_API_URL": "https://x\r\nX-Evil: 1"}, {})
 
 
+def test_white_space_around_a_variable_is_not_part_of_it() -> None:
+    environ = {"PRODUCTIVE_ORGANIZATION_ID": " 42\n", "PRODUCTIVE_LIMIT_SCALE": "2 "}
+    settled = load_settings(None, environ, {})
+    assert (settled.organization_id, settled.limit_scale) == ("42", 2)
+
+
+def test_a_path_may_hold_any_letter(tmp_path: Path) -> None:
+    assert chosen(tmp_path, '[storage]\ndata_dir = "/tmp/日本\u00a0ü"\n').data_dir.name == "日本\u00a0ü"
+
+
 toml_values = st.sampled_from(
     ["1", "-1", "1.5", "nan", "true", '""', '"x"', "[]", '["x"]', '["deals.name"]', "{}", "1979-05-27", "[1]"]
 )
