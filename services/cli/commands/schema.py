@@ -172,11 +172,11 @@ async def _values(warehouse: DuckdbWarehouse, table: str, column: str) -> int:
 
 
 async def _tell_running(invocation: Invocation, world: World) -> None:
-    if await is_held(world.objects, WRITER_LEASE) or await is_held(world.objects, READING_LEASE):
-        invocation.output.say(
-            "Restart `run` or `serve`, which are running: until then webhooks leave the column empty.",
-            style="yellow",
-        )
+    running = await is_held(world.objects, WRITER_LEASE) or await is_held(world.objects, READING_LEASE)
+    invocation.output.say(
+        "Before that, restart `run` and `serve` where they are running: until then webhooks leave it empty.",
+        style="yellow" if running else "dim",
+    )
 
 
 def _stored(state: TableState | None) -> Mapping[str, str]:
