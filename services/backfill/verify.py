@@ -197,6 +197,8 @@ class _TableVerification:
         async for step in walk(self._env.client, self._query, learned=self._learned):
             if isinstance(step, Unavailable):
                 raise ProtocolError(f"{self._name}: {step.reason}")
+            if step.restarted:
+                self._sampled = 0
             await self._compare(step.resources, step.observed_us)
             seen.update(_ids(step.resources))
             self._learned = step.learned

@@ -153,7 +153,10 @@ class _Told:
 
     def _record(self, table: str, resource: object) -> Record | None:
         described = self._catalog[table]
-        record = Normalizer(described, described.columns).normalize(resource, 0, Drift())
+        try:
+            record = Normalizer(described, described.columns).normalize(resource, 0, Drift())
+        except (RecursionError, ArithmeticError, ValueError):
+            return None  # nested deeper, or longer, than can be written again; its id is known all the same
         return record if isinstance(record, Record) else None
 
 
