@@ -74,14 +74,17 @@ class RecycleBin:
         self._tables = tables
         self._store = BinStore(objects, organization_id)
 
-    async def look(self, run_id: str) -> BinOutcome:
+    async def look(self, run_id: str, *, first_since_us: int | None = None) -> BinOutcome:
         """Publish what was deleted and what came back since the last look; durable when this returns.
 
-        The first look goes back as far as deletions are followed. Best done after the tables were read, so
-        that a record which was deleted meanwhile is not forgotten. May be repeated. Raises what the client
-        (but `ProtocolError`), the objects and the bus raise; the next look then begins where this one did.
+        The first look goes back to `first_since_us`, or as far as deletions are followed. Best done after the
+        tables were read, so that a record which was deleted meanwhile is not forgotten. May be repeated.
+        Raises what the client (but `ProtocolError`), the objects and the bus raise; the next look then begins
+        where this one did.
         """
         state = await self._store.read()
+        if state.looked_us is None:
+            state = msgspec.structs.replace(state, looked_us=first_since_us)
         look = _Look(self._client.server_clock.now_us(), state)
         corrections = Corrections(self._bus, self._codec, self._organization_id, run_id)
         try:

@@ -9,6 +9,7 @@ import msgspec
 from services.backfill.checkpoint import Status, TableCheckpoint
 from services.backfill.crawl import CrawlOutcome
 from services.backfill.plan import Plan
+from services.backfill.recycle_bin import BinOutcome
 from shared.clock import MICROSECONDS
 
 
@@ -37,7 +38,10 @@ class TableSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CrawlSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `requests` counts what was sent to Productive by this process, retries included."""
+    """All of it. `requests` counts what was sent to Productive by this process, retries included.
+
+    `recycle_bin` is what the look into it came to; None where only some tables were read.
+    """
 
     run_id: str
     complete: bool
@@ -46,6 +50,7 @@ class CrawlSummary(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     records: int
     tables: dict[str, TableSummary]
+    recycle_bin: BinOutcome | None = None
 
     @property
     def readable(self) -> bool:
@@ -53,7 +58,7 @@ class CrawlSummary(msgspec.Struct, frozen=True, kw_only=True):
         return any(table.status is not Status.UNAVAILABLE for table in self.tables.values())
 
 
-def summarize(outcome: CrawlOutcome, requests: int) -> CrawlSummary:
+def summarize(outcome: CrawlOutcome, requests: int, recycle_bin: BinOutcome | None = None) -> CrawlSummary:
     """The summary of an outcome."""
     return CrawlSummary(
         run_id=outcome.run.id,
@@ -63,6 +68,7 @@ def summarize(outcome: CrawlOutcome, requests: int) -> CrawlSummary:
         requests=requests,
         records=sum(table.records for table in outcome.tables),
         tables={table.table: summarize_table(table) for table in outcome.tables},
+        recycle_bin=recycle_bin,
     )
 
 

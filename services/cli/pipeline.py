@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from services.cli.world import World
@@ -15,7 +15,7 @@ from services.writer.service import Writer
 from shared.bus.sqlite.adapter import SqliteBus
 from shared.errors import BusyError, IngestError, StorageError
 from shared.objects.lease import hold_lease, is_held
-from shared.warehouse import DuckdbWarehouse, open_warehouse
+from shared.warehouse import DuckdbSettings, DuckdbWarehouse, Warehouse, open_warehouse
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,8 @@ async def embedded_writer(
     `BusyError` when another writer runs, or another program has the file open.
     """
     async with hold_lease(world.objects, WRITER_LEASE, world.clock, what="a writer of this warehouse"):
-        warehouse = await open_warehouse(world.settings.warehouse_url)
+        duckdb = DuckdbSettings(memory_limit=world.settings.duckdb_memory)
+        warehouse = await open_warehouse(world.settings.warehouse_url, duckdb=duckdb)
         try:
             if isinstance(world.bus, SqliteBus):
                 # The lease says that no other reader lives: what a killed one had taken is free at once.
@@ -55,16 +56,27 @@ async def write_while(
     Where another process already writes, leave it to that one and wait. Whatever was published before `work`
     failed is written as well.
     """
+    return await read_and_write_while(world, observer, lambda _: work(), contextlib.nullcontext)
+
+
+async def read_and_write_while(
+    world: World,
+    observer: WriterObserver,
+    work: Callable[[Warehouse | None], Awaitable[Result]],
+    copy: Callable[[], AbstractAsyncContextManager[Warehouse | None]],
+) -> Result:
+    """`write_while` for work that also reads the warehouse; where another process writes it, its `copy`."""
     async with contextlib.AsyncExitStack() as stack:
         try:
             writer, warehouse = await stack.enter_async_context(embedded_writer(world, observer))
         except BusyError:
             if not await is_held(world.objects, WRITER_LEASE):
                 raise
-            result = await work()
+            async with copy() as copied:
+                result = await work(copied)
             await _see_written(world, observer)
             return result
-        return await _alongside(writer, warehouse, work)
+        return await _alongside(writer, warehouse, lambda: work(warehouse))
 
 
 async def _alongside(

@@ -116,6 +116,34 @@ SETTINGS: Final = (
         default=120.0,
         most=86_400,
     ),
+    Setting(
+        "deletions.share",
+        "number",
+        "The share of a table that may be deleted at once, because it is gone, without being confirmed.",
+        default=0.2,
+        most=1,
+    ),
+    Setting(
+        "deletions.rows",
+        "integer",
+        "How many rows of a table may be deleted at once in any case.",
+        default=50,
+        most=1_000_000,
+    ),
+    Setting(
+        "deletions.reads",
+        "integer",
+        "How many records of a table that no list shows are read one by one to see whether they are gone.",
+        default=500,
+        most=100_000,
+    ),
+    Setting(
+        "storage.duckdb_memory",
+        "text",
+        "How much memory the embedded warehouse may use; what does not fit is spilled to disk.",
+        env="DUCKDB_MEMORY",
+        default="112MiB",
+    ),
     Setting("tables.only", "names", "Sync these tables and no others."),
     Setting("tables.add", "names", "Sync these tables beside the default ones."),
     Setting("tables.skip", "names", "Do not sync these tables."),
@@ -211,8 +239,12 @@ class Settings:
     warehouse_url: str
     objects_url: str
     secrets_url: str
+    duckdb_memory: str
     full_every_hours: float
     overlap_seconds: float
+    deletions_share: float
+    deletions_rows: int
+    deletions_reads: int
     selection: SelectionRules
     batch_rows: int
     batch_megabytes: int
@@ -257,6 +289,10 @@ def settle(
         secrets_url=text("storage.secrets_url", url_of("file", data_dir / "secrets.json")),
         full_every_hours=number("crawl.full_every_hours"),
         overlap_seconds=number("crawl.overlap_seconds"),
+        deletions_share=number("deletions.share"),
+        deletions_rows=int(number("deletions.rows")),
+        deletions_reads=int(number("deletions.reads")),
+        duckdb_memory=text("storage.duckdb_memory"),
         selection=SelectionRules(
             only=names("tables.only"),
             add=names("tables.add"),

@@ -203,7 +203,7 @@ class Productive:
         table = self.tables.get(path)
         if table is None and self.unknown_are_missing:
             raise RefusedError(404, "route_not_found", "Route not found")
-        table = table or Table([])
+        table = table or Table([], filters=frozenset({"with_draft", "created_at"}))
         if table.status != 200:
             raise RefusedError(table.status, table.code, table.code.replace("_", " "))
         resources = _filtered(table, query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import click
 import msgspec
@@ -11,9 +12,11 @@ import msgspec
 from services.backfill.crawl import CrawlOutcome, crawl
 from services.backfill.environment import BackfillEnvironment
 from services.backfill.plan import Mode, Schedule, Scope
+from services.backfill.recycle_bin import BinOutcome
 from services.backfill.summary import CrawlSummary, summarize
+from services.cli.deletions import comparing, copy_to_compare, held_deletions, look_into_bin
 from services.cli.options import Invocation, common_options, run_async
-from services.cli.pipeline import write_while
+from services.cli.pipeline import read_and_write_while
 from services.cli.render.progress import show_progress
 from services.cli.render.summary import print_summary
 from services.cli.world import World, open_client, open_world
@@ -24,6 +27,7 @@ from shared.config import Settings
 from shared.errors import ExitCode
 from shared.productive import ProductiveClient
 from shared.urls import path_of
+from shared.warehouse import Warehouse
 
 
 @click.command(
@@ -37,10 +41,23 @@ from shared.urls import path_of
     help="Read what has changed since then: 6h, 2d (ago), 2026-11-20, 2026-11-20T10:00+01:00.",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew, even where an unfinished crawl could be resumed.")
+@click.option(
+    "--confirm-deletions",
+    "confirmed",
+    metavar="TABLE",
+    multiple=True,
+    help="Read this table as a whole and delete what is gone, though it is much; may be repeated.",
+)
 @common_options
 @run_async
 async def backfill(
-    invocation: Invocation, names: Sequence[str], full: bool, since: str | None, fresh: bool
+    invocation: Invocation,
+    *,
+    names: Sequence[str],
+    full: bool,
+    since: str | None,
+    fresh: bool,
+    confirmed: Sequence[str],
 ) -> int:
     """Read from Productive what is new: changes where it can be asked for them, else whole tables.
 
@@ -48,11 +65,17 @@ async def backfill(
     cannot be asked for, and no deletion can. With the embedded stores it also writes what it read, so that
     this command alone fills productive-data/productive.duckdb. A crawl that was stopped or killed goes on
     where it was.
+
+    Rows that are gone from Productive are deleted, but held back where they are a large share of a table:
+    --confirm-deletions lets them go.
     """
     settings, output = invocation.settings, invocation.output
-    if full and since:
-        raise click.UsageError("--full and --since exclude each other: the one reads everything")
+    if (full or confirmed) and since:
+        raise click.UsageError("--since reads changes only, and finds nothing that is gone")
     async with open_client(settings) as client, open_world(settings) as world:
+        for table in confirmed:
+            await held_deletions(world).confirm(table)
+        names, full = (*names, *confirmed), full or bool(confirmed)
         scope = Scope(Mode.SINCE, parse_since(since, world.clock.now_us())) if since else Scope()
         summary, totals = await crawl_and_write(
             invocation, world, client, names=names, scope=Scope(Mode.FULL) if full else scope, fresh=fresh
@@ -82,15 +105,21 @@ async def crawl_and_write(
     with show_progress(invocation.output, len(tables), client.budget_left) as progress:
         env = scheduled(world.backfill(client, progress, tables), world.settings)
 
-        async def work() -> CrawlOutcome:
-            return await crawl(env, scope=scope, fresh=fresh, partial=bool(names))
+        async def work(warehouse: Warehouse | None) -> tuple[CrawlOutcome, BinOutcome | None]:
+            crawling = comparing(env, warehouse, world.settings)
+            outcome = await crawl(crawling, scope=scope, fresh=fresh, partial=bool(names))
+            return outcome, None if names else await look_into_bin(world, crawling, outcome)
+
+        def copy() -> AbstractAsyncContextManager[Warehouse | None]:
+            return copy_to_compare(world.settings, invocation.output)
 
         if world.embedded:
             everything = dataclasses.replace(world, tables={**world.tables, **tables})
-            outcome = await write_while(everything, totals, work)
+            outcome, recycled = await read_and_write_while(everything, totals, work, copy)
         else:
-            outcome = await work()
-    return summarize(outcome, client.stats.requests), totals
+            async with copy() as warehouse:
+                outcome, recycled = await work(warehouse)
+    return summarize(outcome, client.stats.requests, recycled), totals
 
 
 def scheduled(env: BackfillEnvironment, settings: Settings) -> BackfillEnvironment:

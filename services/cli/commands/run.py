@@ -9,16 +9,19 @@ from services.backfill.plan import Scope
 from services.backfill.summary import CrawlSummary, summarize
 from services.cli.commands.backfill import scheduled, scope_of_first
 from services.cli.commands.serve import listening, listening_options, tell_address
+from services.cli.deletions import comparing, look_into_bin
 from services.cli.live import live
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.pipeline import embedded_writer, keep_snapshot
 from services.cli.render.progress import show_progress
+from services.cli.render.summary import deletion_remarks
 from services.cli.supervision import Crew, stop_on_signals
 from services.cli.world import World, open_client, open_world
 from services.writer.environment import WriterTotals
 from shared.config import Settings
 from shared.errors import ConfigError, TransientError
 from shared.productive import ProductiveClient
+from shared.warehouse import Warehouse
 
 RESERVE = 0.2
 """The share of Productive's limits that crawls leave to re-reads, unless another one is set."""
@@ -64,7 +67,10 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
             service.join(crew)
             crew.start(keep_snapshot(warehouse))
             crawling = _modest(client, settings)
-            crew.start(_crawl_again_and_again(invocation, world, crawling, minutes * 60, scope))
+            crawls = _crawl_again_and_again(
+                invocation, world, crawling, warehouse, seconds=minutes * 60, scope=scope
+            )
+            crew.start(crawls)
             await crew.run(stop_on_signals())
             counts = service.counts()
             await warehouse.refresh_snapshot(force=True)
@@ -84,7 +90,13 @@ def _modest(client: ProductiveClient, settings: Settings) -> ProductiveClient:
 
 
 async def _crawl_again_and_again(
-    invocation: Invocation, world: World, client: ProductiveClient, seconds: float, scope: Scope
+    invocation: Invocation,
+    world: World,
+    client: ProductiveClient,
+    warehouse: Warehouse,
+    *,
+    seconds: float,
+    scope: Scope,
 ) -> None:
     """The first crawl is of that scope; one that fails for want of an answer is resumed by the next one."""
     while True:
@@ -93,9 +105,11 @@ async def _crawl_again_and_again(
         try:
             with show_progress(invocation.output, len(world.tables), client.budget_left) as progress:
                 env = scheduled(world.backfill(client, progress), world.settings)
+                env = comparing(env, warehouse, world.settings)
                 outcome = await crawl(env, scope=scope)
             scope = Scope()
-            _tell(invocation, summarize(outcome, client.stats.requests - requests))
+            recycled = await look_into_bin(world, env, outcome)
+            _tell(invocation, summarize(outcome, client.stats.requests - requests, recycled))
         except TransientError as error:
             invocation.output.note(f"the crawl failed for now: {error.message}", style="yellow")
         await world.clock.sleep(started + seconds - world.clock.monotonic())
@@ -107,3 +121,5 @@ def _tell(invocation: Invocation, summary: CrawlSummary) -> None:
         f"crawl {summary.run_id}: {summary.records:,} records, {summary.requests:,} requests, "
         f"{summary.seconds:.1f} s, {state}"
     )
+    for line in deletion_remarks(summary):
+        invocation.output.note(line, style="yellow")

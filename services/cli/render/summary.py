@@ -41,14 +41,8 @@ def _remarks(summary: CrawlSummary) -> Iterator[str]:
         yield f"not available: {name}: {table.reason}"
     for name, table in _with_status(tables, Status.FAILED):
         yield f"failed: {name}: {table.reason}"
+    yield from deletion_remarks(summary)
     for name, table in tables.items():
-        if table.deleted:
-            yield f"gone from Productive, and deleted: {table.deleted:,} rows of {name}"
-        if table.held_back:
-            yield (
-                f"gone from Productive, but held back: {table.held_back:,} rows of {name}: "
-                f"{table.held_back_reason}"
-            )
         if not table.settled:
             yield f"kept changing while it was read, so rows may be missing until the next run: {name}"
         if table.includes_refused:
@@ -58,6 +52,20 @@ def _remarks(summary: CrawlSummary) -> Iterator[str]:
             yield f"in the dead letters: {table.rejected:,} records of {name} that are no records"
     yield from _counts("values that did not fit their column, kept in _unparsed", tables, "unparsed")
     yield from _counts("fields that this version does not know, not synced", tables, "unknown")
+
+
+def deletion_remarks(summary: CrawlSummary) -> Iterator[str]:
+    """What was gone from Productive, what came back, and what of it was not believed."""
+    for name, table in summary.tables.items():
+        if table.deleted:
+            yield f"gone from Productive, and deleted: {table.deleted:,} rows of {name}"
+        if table.held_back:
+            yield f"not deleted: {table.held_back:,} rows of {name}: {table.held_back_reason}"
+    bin_ = summary.recycle_bin
+    if bin_ and (bin_.deleted or bin_.restored):
+        yield f"from the recycle bin: {bin_.deleted:,} deletions, {bin_.restored:,} restorations"
+    if bin_ and bin_.problem:
+        yield f"the recycle bin could not be read, so deletions wait for a full read: {bin_.problem}"
 
 
 def _with_status(tables: Mapping[str, TableSummary], status: Status) -> list[tuple[str, TableSummary]]:
