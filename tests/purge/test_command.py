@@ -17,6 +17,7 @@ from services.ingest.receiver.spool import Spool
 from services.purge.keepout import KEY_SECRET
 from services.sandbox import SandboxSettings
 from services.writer.environment import WriterTotals
+from shared.bus import Message
 from shared.errors import BusyError, ConfigError
 from shared.objects.lease import hold_lease
 from shared.record import Record, RecordBatch, Source, Version
@@ -173,6 +174,45 @@ def test_a_record_goes_from_wherever_it_waits_and_the_others_stay(office: Office
     }
     assert office.in_world(left) == (["18"], [delivery("18").body], [delivery("18").body], 0)
     assert files_with(office.folder, secret.encode()) == []
+
+
+def test_what_is_about_a_person_goes_before_it_is_written_and_the_unreadable_by_its_address(
+    office: Office,
+) -> None:
+    person, email = a_person(office)
+    nonsense = Delivery(TASK_CHANGED, NOW_US, f'{{"of": "{email.upper()}"}}'.encode())
+    riddle = Delivery(TASK_CHANGED, NOW_US, b'{"of": "somebody"}')
+
+    async def fill(world: World) -> None:
+        for one in (
+            batch("salaries", ("777", {"person_id": person}), ("778", {"person_id": "1"})),
+            batch("time_entries", ("779", {"person_id": person})),
+        ):
+            await world.bus.publish(await world.codec.encode(one))
+        resource = Message(f'{{"attributes":{{"email":"{email}"}}}}'.encode(), {"encoding": "resource"})
+        await world.bus.bury(resource, "it has no id")
+        await world.bus.bury(Message(b'{"attributes":{}}', {"encoding": "resource"}), "it has no id")
+        for senseless in (nonsense, riddle):
+            await world.intake.bury(senseless.message(), "senseless")
+
+    async def left(world: World) -> tuple[list[str], list[bytes]]:
+        records = [
+            record.id
+            for one in await world.bus.pull(max_messages=100, max_bytes=1 << 20, wait_seconds=0.1)
+            for record in (await world.codec.decode(one.message)).batch.records
+        ]
+        letters = [
+            letter.message.body
+            for bus in (world.bus, world.intake)
+            for letter in await bus.dead_letters(limit=10)
+        ]
+        return records, letters
+
+    office.in_world(fill)
+    found = office.json("person", person, "--yes")["elsewhere"]
+    assert found["the bus of records"] == {"records": 2, "unreadable": 1}
+    assert found["the deliveries of webhooks"] == {"records": 1, "unreadable": 1}
+    assert office.in_world(left) == (["778", "779"], [b'{"attributes":{}}', riddle.body])
 
 
 def test_a_table_goes_with_what_crawls_remember_of_it(office: Office) -> None:
