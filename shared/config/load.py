@@ -126,6 +126,8 @@ def _text_problem(setting: Setting, value: Any) -> str | None:
         return "a text in quotes"
     if _CONTROL.search(value):
         return "a text on one line, without control characters"
+    if setting.key == "storage.duckdb_memory" and not re.fullmatch(r"[1-9][0-9]{0,5}[MG]i?B", value):
+        return 'a size, like "256MiB" or "2GiB"'
     if setting.key == "productive.organization_id" and not re.fullmatch(r"[A-Za-z0-9_]{0,64}", value):
         return "the number before the first dash in Productive's web address"
     return None
