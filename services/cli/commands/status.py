@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from services.backfill.checkpoint import CheckpointStore, TableCheckpoint
+from services.backfill.held import HeldStore
 from services.backfill.summary import summarize_table
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.reading import open_for_reading
@@ -30,9 +31,11 @@ async def status(invocation: Invocation) -> None:
     output = invocation.output
     async with open_world(invocation.settings) as world:
         states = await _states(invocation, world)
-        store = await _store(world)
+        organization = await _organization(world)
+        store = CheckpointStore(world.objects, organization) if organization else None
         checkpoints = await _checkpoints(world, store)
         run = await store.run() if store else None
+        held = await HeldStore(world.objects, organization).all() if organization else ()
         backlog = await world.bus.backlog()
         intake = await world.intake.backlog()
     rows = [_row(name, states.get(name), checkpoints.get(name)) for name in world.tables]
@@ -43,6 +46,9 @@ async def status(invocation: Invocation) -> None:
     else:
         state = "finished" if run.finished_us else "not finished: the next `backfill` goes on"
         output.say(f"Last crawl {run.id}: {state}.")
+    for one in held:
+        what = "wait for the next full crawl" if one.confirmed else one.reason
+        output.say(f"Deletions of {one.table} held back: {what}.", style="yellow")
     dead_letters = backlog.dead_letters + intake.dead_letters
     output.say(f"On the bus: {backlog.messages:,} messages. Dead letters: {dead_letters:,}.")
     if intake.messages:
@@ -55,6 +61,7 @@ async def status(invocation: Invocation) -> None:
             "backlog": _waiting(backlog),
             "webhooks": _waiting(intake),
             "dead_letters": dead_letters,
+            "held_deletions": held,
             "tables": {name: _plain(states.get(name), checkpoints.get(name)) for name in world.tables},
         }
     )
@@ -73,12 +80,12 @@ async def _states(invocation: Invocation, world: World) -> Mapping[str, TableSta
     return {name: state for name, state in states.items() if state is not None}
 
 
-async def _store(world: World) -> CheckpointStore | None:
-    """The crawl state of the organization in the settings, else of the only one there is any of."""
+async def _organization(world: World) -> str | None:
+    """The organization in the settings, else the only one there is any crawl state of."""
     if world.settings.organization_id:
-        return world.checkpoints
+        return world.settings.organization_id
     known = {name.split("/")[1] for name in await world.objects.list("organizations/")}
-    return CheckpointStore(world.objects, known.pop()) if len(known) == 1 else None
+    return known.pop() if len(known) == 1 else None
 
 
 async def _checkpoints(world: World, store: CheckpointStore | None) -> Mapping[str, TableCheckpoint]:
