@@ -54,6 +54,7 @@ def begun(
     trying_again = old and bool(learned.refused_includes)
     if old or learned == Learned():
         learned, learned_us = Learned(restless=learned.restless), now_us
+    expected = _last_count(stored)
     plan = plan_table(
         selected.table,
         scope,
@@ -62,6 +63,7 @@ def begun(
         fingerprint=fingerprint,
         now_us=server_now_us,
         schedule=schedule,
+        rows=expected,
         trying_again=trying_again,
     )
     known = stored.sightings if stored and stored.fingerprint == fingerprint and not plan.full else None
@@ -75,7 +77,7 @@ def begun(
         learned_us=learned_us,
         coverage=coverage,
         sightings=known or Sightings(),
-        expected=_last_count(stored),
+        expected=expected,
         started_us=now_us,
     )
 

@@ -27,6 +27,11 @@ def reaches(resources: Sequence[Any], sort: str, since_us: int) -> bool:
     return time is not None and time < since_us
 
 
+def news(resources: Sequence[Any], sort: str, since_us: int) -> list[Any]:
+    """Those of them that changed since then, or do not say when."""
+    return [resource for resource in resources if (time := _time(resource, sort)) is None or time >= since_us]
+
+
 def _time(resource: Any, name: str) -> int | None:
     """The record's time in microseconds; None when it has none that can be read."""
     attributes = resource.get("attributes") if isinstance(resource, dict) else None

@@ -13,7 +13,7 @@ import msgspec
 
 from shared.catalog.model import Table
 from shared.clock import MICROSECONDS
-from shared.productive import Learned
+from shared.productive import PAGE_SIZE, Learned
 
 _DAY = 86_400
 _MOST_WINDOWS = 32
@@ -53,7 +53,7 @@ class Schedule:
     `full_every_seconds`: some changes move no time that Productive filters by, and deletions leave no trace
     in a list. `overlap_seconds`: change times were seen to lie some seconds after the change.
     `retry_refused_seconds`: what an endpoint once refused is tried again after that time. A pause of more
-    than two `window_seconds` is caught up with window by window.
+    than two `window_seconds` is caught up with window by window, where a table has some pages.
     """
 
     full_every_seconds: float = 7 * _DAY
@@ -119,21 +119,23 @@ def plan_table(
     fingerprint: str,
     now_us: int,
     schedule: Schedule,
+    rows: int | None = None,
     trying_again: bool = False,
 ) -> Plan:
     """The plan for a table. `learned` is what its endpoint refuses, `fingerprint` stands for what is asked
-    for, and `trying_again` says that columns are to be had perhaps that were refused before."""
+    for, `rows` is how many there are, if that is known, and `trying_again` says that columns are to be had
+    perhaps that were refused before."""
     if scope.mode is Mode.FULL:
         return Plan(reason=scope.reason)
     if scope.mode is Mode.SINCE and scope.since_us is not None:
-        return _changes(table, learned, scope.since_us, now_us, schedule)
+        return _changes(table, learned, scope.since_us, now_us=now_us, schedule=schedule, rows=rows)
     reason = _reason_for_all(
         table, coverage, fingerprint=fingerprint, now_us=now_us, schedule=schedule, trying_again=trying_again
     )
     if reason or coverage.watermark_us is None:
         return Plan(reason=reason)
     since_us = coverage.watermark_us - _us(schedule.overlap_seconds)
-    return _changes(table, learned, since_us, now_us, schedule)
+    return _changes(table, learned, since_us, now_us=now_us, schedule=schedule, rows=rows)
 
 
 def replan(plan: Plan, table: Table, before: Learned, learned: Learned) -> tuple[Plan, Learned]:
@@ -187,10 +189,12 @@ def _reason_for_all(
     return "columns that were refused are tried again" if trying_again else ""
 
 
-def _changes(table: Table, learned: Learned, since_us: int, now_us: int, schedule: Schedule) -> Plan:
+def _changes(
+    table: Table, learned: Learned, since_us: int, *, now_us: int, schedule: Schedule, rows: int | None
+) -> Plan:
     since_us = max(0, since_us)
     if table.change_filter and table.change_filter not in learned.refused_filters:
-        borders = _borders(since_us, now_us, _us(schedule.window_seconds))
+        borders = _borders(since_us, now_us, _us(schedule.window_seconds), rows)
         return Plan(since_us=since_us, filter=table.change_filter, borders=borders)
     return _by_order(table, learned, since_us)
 
@@ -202,8 +206,8 @@ def _by_order(table: Table, learned: Learned, since_us: int) -> Plan:
     return Plan(reason="its changes cannot be asked for")
 
 
-def _borders(since_us: int, now_us: int, window_us: int) -> tuple[int, ...]:
-    """Where the windows end; none when the time is short.
+def _borders(since_us: int, now_us: int, window_us: int, rows: int | None) -> tuple[int, ...]:
+    """Where the windows end; none when the time is short or the table small: each costs a request at least.
 
     The last, open window reaches back for a whole window: an end of the last days could be cut down to its
     day, by a server that does so, and today's changes with it.
@@ -212,7 +216,8 @@ def _borders(since_us: int, now_us: int, window_us: int) -> tuple[int, ...]:
     span_us = last_us - since_us
     if span_us < window_us:
         return ()
-    count = min(-(-span_us // window_us), _MOST_WINDOWS)
+    pages = _MOST_WINDOWS if rows is None else rows // PAGE_SIZE
+    count = min(-(-span_us // window_us), _MOST_WINDOWS, pages)
     return tuple(since_us + span_us * number // count for number in range(1, count + 1))
 
 

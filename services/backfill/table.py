@@ -10,7 +10,7 @@ import msgspec
 from services.backfill.beginning import ENDED, begun, fingerprint_of, goes_on
 from services.backfill.checkpoint import Run, Status, TableCheckpoint
 from services.backfill.environment import BackfillEnvironment, ComparisonOutcome
-from services.backfill.newest_first import in_order, reaches
+from services.backfill.newest_first import in_order, news, reaches
 from services.backfill.plan import Plan, Scope, replan
 from services.backfill.seen import SeenIds
 from services.backfill.sightings import Sightings
@@ -141,13 +141,16 @@ class TableCrawl:
 
     async def _publish(self, checkpoint: TableCheckpoint, page: WalkedPage) -> TableCheckpoint:
         """Put one page on the bus; the checkpoint after it."""
-        published = await self._publisher.publish(page.resources, page.observed_us)
-        if self._compares(checkpoint.plan):
+        resources, plan = page.resources, checkpoint.plan
+        if plan.sort is not None and plan.since_us is not None:
+            resources = news(resources, plan.sort, plan.since_us)
+        published = await self._publisher.publish(resources, page.observed_us)
+        if self._compares(plan):
             ids = (identifier(resource) for resource in page.resources)
             await self._seen.add([id_ for id_ in ids if id_ is not None])
         drift = published.drift
         before = _forget_counts(checkpoint) if page.restarted else checkpoint
-        passed = _passed(before.plan, page)
+        passed = _passed(plan, page)
         after = msgspec.structs.replace(
             before,
             position=None if passed else page.next,

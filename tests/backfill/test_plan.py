@@ -36,6 +36,7 @@ def plan(
     schedule: Schedule = SCHEDULE,
     now_us: int = NOW,
     fingerprint: str = "f",
+    rows: int | None = None,
     trying_again: bool = False,
 ) -> Plan:
     return plan_table(
@@ -46,6 +47,7 @@ def plan(
         fingerprint=fingerprint,
         now_us=now_us,
         schedule=schedule,
+        rows=rows,
         trying_again=trying_again,
     )
 
@@ -142,7 +144,16 @@ def test_windows_follow_each_other_from_the_beginning_to_an_open_end_that_is_far
 
 def test_a_pause_of_two_weeks_is_caught_up_with_in_one_go() -> None:
     assert plan("tasks", scope=Scope(Mode.SINCE, NOW - 14 * DAY + 1)).borders == ()
-    assert plan("tasks", scope=Scope(Mode.SINCE, NOW - 21 * DAY)).borders == (NOW - 14 * DAY, NOW - 7 * DAY)
+    weeks = Scope(Mode.SINCE, NOW - 21 * DAY)
+    assert plan("tasks", scope=weeks).borders == (NOW - 14 * DAY, NOW - 7 * DAY)
+    assert plan("tasks", scope=weeks, rows=10**6).borders == (NOW - 14 * DAY, NOW - 7 * DAY)
+
+
+def test_a_table_of_few_pages_is_not_read_in_more_windows_than_that() -> None:
+    long_ago = Scope(Mode.SINCE, 0)
+    assert [len(plan("tasks", scope=long_ago, rows=rows).borders) for rows in (0, 199, 450, 10**6)] == [
+        *(0, 0, 2, 32)
+    ]
 
 
 @given(
