@@ -272,6 +272,31 @@ class WarehouseContract:
         assert state is not None
         assert "position" in state.columns
 
+    async def test_a_writer_that_knows_fewer_columns_leaves_the_others_empty_in_its_rows_only(
+        self, deals: Warehouse
+    ) -> None:
+        wider = TableSchema("deals", (*DEALS.columns, ("amount", ColumnType.NUMERIC)))
+        await deals.ensure_table(wider)
+        await deals.write(wider, [row("1", 1, name="a", amount="7.5"), row("2", 1, name="b", amount="8")])
+        await deals.ensure_table(DEALS)
+        await deals.write(DEALS, [row("1", 2, name="A"), row("3", 1, name="c")])
+        await deals.write(wider, [row("3", 2, name="C", amount="9")])
+        assert await everything(deals, wider) == {
+            "1": {"id": "1", "name": "A"},
+            "2": {"id": "2", "name": "b", "amount": "8"},
+            "3": {"id": "3", "name": "C", "amount": "9"},
+        }
+
+    async def test_values_that_the_schema_has_no_column_for_are_not_written(self, deals: Warehouse) -> None:
+        self.expect(await deals.write(DEALS, [row("1", 1, name="a", brand_new="x")]), applied=1)
+        assert await everything(deals, DEALS) == {"1": {"id": "1", "name": "a"}}
+
+    async def test_columns_may_come_in_another_order_than_the_tables(self, deals: Warehouse) -> None:
+        other = TableSchema("deals", (DEALS.columns[0], *DEALS.columns[:0:-1]))
+        assert await deals.ensure_table(other) == SchemaChange()
+        await deals.write(other, [row("1", 1, name="a", position=2)])
+        assert await everything(deals, DEALS) == {"1": {"id": "1", "name": "a", "position": 2}}
+
     # Versions
 
     async def test_a_record_is_written_and_read_back(self, deals: Warehouse) -> None:
@@ -751,6 +776,22 @@ class WarehouseContract:
             Period("1", {"id": "1", "name": "a"}, 1, 9, False),
             Period("1", {"id": "1", "name": "a", "amount": "7.5"}, 9, None, True),
             Period("2", {"id": "2", "name": "b"}, 1, None, True),
+        ]
+
+    async def test_a_writer_that_knows_fewer_columns_keeps_history_all_the_same(
+        self, warehouse: Warehouse
+    ) -> None:
+        wider = replace(KEPT, columns=(*KEPT.columns, ("amount", ColumnType.NUMERIC)))
+        await warehouse.ensure_table(wider)
+        await warehouse.write(wider, [row("1", 1, name="a", amount="7.5")])
+        await warehouse.ensure_table(KEPT)
+        await warehouse.write(KEPT, [row("1", 2, name="a")])
+        await warehouse.write(wider, [row("1", 3, name="a", amount="7.5"), row("1", 4, name="a", amount="7")])
+        assert [each.data.get("amount") for each in await self.history(warehouse, wider)] == [
+            "7.5",
+            None,
+            "7.5",
+            "7",
         ]
 
     async def test_every_type_of_value_is_kept_in_the_history(self, warehouse: Warehouse) -> None:

@@ -20,18 +20,20 @@ BATCH = 500
 
 WRITE_FOREVER = """
 import asyncio, itertools, sys
+from dataclasses import replace
 from shared.warehouse import DuckdbSettings, open_warehouse
 from tests.contracts.warehouse import DEALS, row
 
-async def main(url, batch):
+async def main(url, batch, history):
+    schema = replace(DEALS, history=history)
     warehouse = await open_warehouse(url, duckdb=DuckdbSettings(checkpoint_bytes=100_000))
-    await warehouse.ensure_table(DEALS)
+    await warehouse.ensure_table(schema)
     for number in itertools.count():
         ids = range(number * batch // 2, number * batch // 2 + batch)
-        await warehouse.write(DEALS, [row(str(id_), number, name=f"write {number}") for id_ in ids])
+        await warehouse.write(schema, [row(str(id_), number, name=f"write {number}") for id_ in ids])
         print(number, flush=True)
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "history"))
 """
 
 # The soft limit of a file's size is lifted again in the end, as if somebody had made room.
@@ -67,7 +69,7 @@ asyncio.run(main(*sys.argv[1:]))
 async def test_a_process_killed_while_it_writes_loses_nothing_that_was_confirmed(
     url: str, killed_after: int
 ) -> None:
-    with started(WRITE_FOREVER, url, str(BATCH)) as process:
+    with started(WRITE_FOREVER, url, str(BATCH), "no history") as process:
         confirmed = -1
         while confirmed < killed_after:
             confirmed = int(said(process))
@@ -83,6 +85,26 @@ async def test_a_process_killed_while_it_writes_loses_nothing_that_was_confirmed
     # Each write replaced the second half of the one before it: all are whole.
     assert names == {f"write {number}": BATCH // 2 if number < last else BATCH for number in range(last + 1)}
     assert (await warehouse.write(DEALS, [row("0", 10**9, name="again")])).applied == 1
+    await warehouse.close()
+
+
+@pytest.mark.parametrize("killed_after", [3, 12])
+async def test_a_process_killed_while_it_writes_leaves_a_table_and_a_history_that_agree(
+    url: str, killed_after: int
+) -> None:
+    with started(WRITE_FOREVER, url, str(BATCH), "history") as process:
+        while int(said(process)) < killed_after:
+            pass
+        process.kill()
+        process.wait()
+
+    warehouse = await open_warehouse(url)
+    table = {id_: values["name"] for id_, values in (await everything(warehouse, DEALS)).items()}
+    current = await warehouse.query("SELECT id, name FROM deals_history WHERE _is_current", max_rows=10**6)
+    assert dict(current.rows) == table
+    writes = len(set(table.values()))
+    assert writes > killed_after
+    assert (await warehouse.query("SELECT count(*) FROM deals_history")).rows == [(writes * BATCH,)]
     await warehouse.close()
 
 

@@ -59,9 +59,9 @@ def plan(incoming: Sequence[Incoming], points: Sequence[Point]) -> Plan:
     result = Plan()
     seen = {(point.id, point.changed_us, point.observed_us) for point in points}
     states = {(point.id, point.hash) for point in points if point.op == "upsert"}
-    repeated = set()
+    newest: dict[str, int] = {}
     for each in incoming:
-        if each[1:4] in seen:
+        if (each.id, each.changed_us, each.observed_us) in seen:
             continue
         seen.add((each.id, each.changed_us, each.observed_us))
         if each.hash is None:
@@ -70,20 +70,22 @@ def plan(incoming: Sequence[Incoming], points: Sequence[Point]) -> Plan:
             states.add((each.id, each.hash))
             result.whole.append((each.position, "upsert", each.hash))
         else:
-            repeated.add(each.id)
+            newest[each.id] = max(each.observed_us, newest.get(each.id, each.observed_us))
             result.repeats.append((each.position, "repeat", each.hash))
-    if repeated:
-        before_us = max(each.observed_us for each in incoming) - REPEATS_KEPT_US
-        result.obsolete = _obsolete([point for point in points if point.id in repeated], before_us)
+    result.obsolete = _obsolete(points, newest)
     return result
 
 
-def _obsolete(points: Sequence[Point], before_us: int) -> list[int]:
+def _obsolete(points: Sequence[Point], newest: Mapping[str, int]) -> list[int]:
     found = []
-    ordered = sorted(points, key=lambda point: (point.id, point.changed_us, point.observed_us))
+    ordered = sorted(
+        (point for point in points if point.id in newest),
+        key=lambda point: (point.id, point.changed_us, point.observed_us),
+    )
     for before, point, after in zip(ordered, ordered[1:], ordered[2:], strict=False):
         same = before.id == point.id == after.id and before.hash == point.hash == after.hash
-        if same and point.op == "repeat" and point.observed_us < before_us:
+        old = point.observed_us < newest[point.id] - REPEATS_KEPT_US
+        if same and old and point.op == "repeat":
             found.append(point.row)
     return found
 
