@@ -131,13 +131,12 @@ class CheckpointStore:
 
     def seen(self, run_id: str, table: str) -> SeenIds:
         """The ids that a run saw of a table."""
-        return SeenIds(self._objects, f"{self._root}/seen/{run_id}/{table}")
+        return SeenIds(self._objects, f"{self._root}/seen/{table}/{run_id}")
 
     async def forget_seen(self, but_of: str) -> None:
         """Remove the ids that runs saw which will not be resumed: all but the one named."""
-        kept = f"{self._root}/seen/{but_of}/"
         for name in await self._objects.list(f"{self._root}/seen/"):
-            if not name.startswith(kept):
+            if not name.rpartition("/")[2].startswith(f"{but_of}."):
                 await self._objects.delete(name)
 
     def _table_name(self, name: str) -> str:

@@ -65,7 +65,10 @@ class SeenIds:
     """The ids of one table in one run, in objects of some thousand ids each."""
 
     def __init__(self, objects: Objects, root: str) -> None:
-        """`root` is the folder of this run's and table's ids, without a slash at the end."""
+        """`root` is what the names of this run's and table's objects begin with; a point and a number follow.
+
+        Not a folder of its own: one for every run and table would be left behind on a disk.
+        """
         self._objects = objects
         self._root = root
         self._chunk: list[str] = []
@@ -79,7 +82,7 @@ class SeenIds:
             # What an earlier process left is not taken up but followed by a new object.
             self._number = len(await self._names())
         self._chunk += page_ids
-        await self._objects.write(f"{self._root}/{self._number:06}", msgspec.json.encode(self._chunk))
+        await self._objects.write(f"{self._root}.{self._number:06}", msgspec.json.encode(self._chunk))
         if len(self._chunk) >= _CHUNK_IDS:
             self._chunk, self._number = [], self._number + 1
 
@@ -100,7 +103,7 @@ class SeenIds:
         self._chunk, self._number = [], None
 
     async def _names(self) -> Sequence[str]:
-        return await self._objects.list(f"{self._root}/")
+        return await self._objects.list(f"{self._root}.")
 
     async def _read(self, name: str) -> list[str]:
         stored = await self._objects.read(name)

@@ -12,7 +12,7 @@ from services.backfill.seen import IdSet, SeenIds
 from shared.errors import StorageError
 from shared.objects import Objects, open_objects
 
-ROOT = "organizations/42/seen/run/tasks"
+ROOT = "organizations/42/seen/tasks/run"
 IDS = st.one_of(
     st.integers(-5, 2**70).map(str), st.text(max_size=5), st.integers(0, 99).map(lambda number: f"0{number}")
 )
@@ -59,12 +59,12 @@ async def test_after_it_is_cleared_nothing_was_seen(objects: Objects) -> None:
     assert len(await seen.all()) == 0
     await seen.add(["2"])
     assert "1" not in await seen.all()
-    assert await objects.list(ROOT) == [f"{ROOT}/000000"]
+    assert await objects.list(ROOT) == [f"{ROOT}.000000"]
 
 
 async def test_ids_that_cannot_be_read_back_are_an_error_and_never_few_ids(objects: Objects) -> None:
     seen = SeenIds(objects, ROOT)
     await seen.add(["1"])
-    await objects.write(f"{ROOT}/000000", b"[")
+    await objects.write(f"{ROOT}.000000", b"[")
     with pytest.raises(StorageError, match="read back"):
         await seen.all()
