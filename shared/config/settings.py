@@ -114,6 +114,8 @@ SETTINGS: Final = (
         "number",
         "How far back before the last crawl changes are asked for, because change times lag behind changes.",
         default=120.0,
+        # Productive compares whole seconds, and its clock is known to about one.
+        least=5,
         most=86_400,
     ),
     Setting(

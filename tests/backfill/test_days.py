@@ -55,9 +55,7 @@ async def test_no_change_is_missed_in_any_zone_at_any_time_of_day(
         people=2, bulk={"tasks": 250}, today=datetime.now(UTC).date() - timedelta(days=2)
     )
     tables = ["tasks", "services"]
-    async with agency(
-        tmp_path, monkeypatch, settings, clock=Elsewhen(hour), tables__only=tables, crawl__overlap_seconds=0
-    ) as opened:
+    async with agency(tmp_path, monkeypatch, settings, clock=Elsewhen(hour), tables__only=tables) as opened:
         opened.sandbox.faults.ignores_feature_flags = True
         await opened.crawl()
         organization = opened.sandbox.organization
