@@ -42,6 +42,8 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     `unparsed` and `unknown` count by column and by `field: type`. `deleted` and `held_back` are what came of
     comparing a whole table with the warehouse.
 
+    `ids_kept` says that the ids of all pages were kept for that: without some, they would seem to be gone.
+
     `learned`, which began at `learned_us`, `coverage` and, until the table is read as a whole again,
     `sightings` outlive the run.
     """
@@ -67,6 +69,7 @@ class TableCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     unparsed: dict[str, int] = {}
     unknown: dict[str, int] = {}
+    ids_kept: bool = False
     deleted: int = 0
     held_back: int = 0
     held_back_reason: str = ""

@@ -97,7 +97,7 @@ class TableCrawl:
         )
         if self._compares(checkpoint.plan):
             await self._seen.clear()
-        return checkpoint
+        return msgspec.structs.replace(checkpoint, ids_kept=self._compares(checkpoint.plan))
 
     async def _walk(self, checkpoint: TableCheckpoint) -> TableCheckpoint:
         """Read one window of the plan to its end; or another plan, when its endpoint refuses this one."""
@@ -136,6 +136,7 @@ class TableCrawl:
             position=None,
             first_us=None,
             pages=0,
+            ids_kept=self._compares(plan),
         )
         return self._current
 
@@ -145,7 +146,8 @@ class TableCrawl:
         if plan.sort is not None and plan.since_us is not None:
             resources = news(resources, plan.sort, plan.since_us)
         published = await self._publisher.publish(resources, page.observed_us)
-        if self._compares(plan):
+        ids_kept = checkpoint.ids_kept and self._compares(plan)
+        if ids_kept:
             ids = (identifier(resource) for resource in page.resources)
             await self._seen.add([id_ for id_ in ids if id_ is not None])
         drift = published.drift
@@ -157,6 +159,7 @@ class TableCrawl:
             first_us=page.observed_us if before.first_us is None else before.first_us,
             learned=page.learned,
             pages=before.pages + 1,
+            ids_kept=ids_kept,
             records=before.records + published.records,
             rejected=before.rejected + published.rejected,
             total=page.total if page.total is not None else before.total,
@@ -187,7 +190,7 @@ class TableCrawl:
 
     async def _compare(self, checkpoint: TableCheckpoint, started_us: int) -> ComparisonOutcome:
         comparison = self._env.comparison
-        if comparison is None or not self._compares(checkpoint.plan):
+        if comparison is None or not checkpoint.ids_kept:
             return ComparisonOutcome()
         return await comparison.compare(self._selected, self._seen, self._run.id, started_us)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.backfill.checkpoint import TableCheckpoint
+from services.backfill.checkpoint import Status, TableCheckpoint
 from services.backfill.crawl import CrawlOutcome, crawl
 from services.backfill.environment import ComparisonOutcome
 from services.backfill.plan import Mode, Scope
@@ -52,12 +52,14 @@ def ledger() -> Ledger:
 
 @pytest.fixture
 async def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Agency]:
-    settings = SandboxSettings(people=3, today=datetime.now(UTC).date() - timedelta(days=2))
+    settings = SandboxSettings(
+        people=3, bulk={"time_entries": 400}, today=datetime.now(UTC).date() - timedelta(days=2)
+    )
     async with agency(tmp_path, monkeypatch, settings, tables__only=TABLES) as started:
         yield started
 
 
-async def read(opened: Agency, ledger: Ledger, scope: Scope | None = None) -> CrawlOutcome:
+async def read(opened: Agency, ledger: Ledger | None, scope: Scope | None = None) -> CrawlOutcome:
     env = dataclasses.replace(opened.world.backfill(opened.client, Silent()), comparison=ledger)
     return await crawl(env, scope=scope)
 
@@ -115,6 +117,31 @@ async def test_a_walk_that_is_resumed_has_seen_what_came_before(opened: Agency, 
     assert len(opened.sandbox.requests) < pages
     assert is_all_of(ledger.seen["time_entries"], opened, "time_entries")
     assert await kept(opened) == []
+
+
+async def test_a_walk_whose_beginning_was_read_without_a_comparison_is_not_compared(
+    opened: Agency, ledger: Ledger
+) -> None:
+    fail_after_one_page(opened)
+    assert not (await read(opened, None)).complete
+    vars(opened.sandbox.faults).pop("server_error")
+    outcome = await read(opened, ledger)
+    assert outcome.resumed
+    assert one(outcome, "time_entries").status is Status.DONE
+    assert "time_entries" not in ledger.seen
+    await read(opened, ledger, FULL)
+    assert is_all_of(ledger.seen["time_entries"], opened, "time_entries")
+
+
+async def test_a_walk_that_goes_on_without_a_comparison_is_not_compared_later(
+    opened: Agency, ledger: Ledger
+) -> None:
+    for comparison in (ledger, None, ledger):
+        fail_after_one_page(opened)
+        assert not (await read(opened, comparison)).complete
+        vars(opened.sandbox.faults).pop("server_error")
+    assert (await read(opened, ledger)).complete
+    assert "time_entries" not in ledger.seen
 
 
 async def test_a_comparison_that_fails_is_made_again_with_all_that_was_seen(
