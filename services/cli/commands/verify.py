@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from services.backfill.brake import Brake
 from services.backfill.repair import Repair, RepairEnvironment, repair
 from services.backfill.verify import Findings, Verdict, VerifyEnvironment, examine
 from services.cli.options import Invocation, common_options, run_async
@@ -131,6 +132,8 @@ async def _repaired(
         organization_id=organization_id(world.settings),
         run_id=f"repair-{moment:%Y%m%dT%H%M%SZ}",
         tables=tables,
+        brake=Brake(world.settings.deletions_share, world.settings.deletions_rows),
+        reads=world.settings.deletions_reads,
     )
 
     async def work() -> list[Repair]:
