@@ -87,6 +87,8 @@ class Office:
                 {
                     "storage.data_dir": str(self.folder),
                     "productive.organization_id": self.organization_id,
+                    "tables.only": list(TABLES),
+                    "tables.history": list(HISTORY),
                 },
             )
             async with open_world(settings) as world:
