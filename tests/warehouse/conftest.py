@@ -9,7 +9,7 @@ from shared.urls import url_of
 from shared.warehouse import DuckdbWarehouse, open_warehouse
 
 # Only test files are rewritten to show the values of a failed assertion; the suite is none by its name.
-pytest.register_assert_rewrite("tests.contracts.warehouse")
+pytest.register_assert_rewrite("tests.contracts.warehouse", "tests.contracts.warehouse_history")
 
 
 @pytest.fixture

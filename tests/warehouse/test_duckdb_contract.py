@@ -7,10 +7,11 @@ import pytest
 from shared.catalog.model import ColumnType
 from shared.warehouse import DuckdbWarehouse, TableSchema, Warehouse, open_warehouse
 from shared.warehouse.duckdb.sql import travelling
-from tests.contracts.warehouse import Connect, Period, WarehouseContract
+from tests.contracts.warehouse import Connect, WarehouseContract
+from tests.contracts.warehouse_history import HistoryContract, Period
 
 
-class TestDuckdbWarehouse(WarehouseContract):
+class TestDuckdbWarehouse(HistoryContract, WarehouseContract):
     @pytest.fixture
     def connect(self, url: str) -> Connect:
         async def connect() -> Warehouse:
