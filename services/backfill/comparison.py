@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Final
@@ -72,6 +72,7 @@ class _Walk:
     seen: IdSet
     run_id: str
     started_us: int
+    before_us: int | None
     looker: Looker
     corrections: Corrections
     unlisted: dict[str, int]
@@ -128,7 +129,16 @@ class WarehouseComparison:
         corrections = Corrections(self._bus, self._codec, self._organization_id, compared.run_id)
         missed = {row.id for row in suspects.missed}
         unlisted = {id_: read_us for id_, read_us in compared.unlisted.items() if id_ in missed}
-        walk = _Walk(table, seen, compared.run_id, compared.started_us, looker, corrections, unlisted)
+        walk = _Walk(
+            table=table,
+            seen=seen,
+            run_id=compared.run_id,
+            started_us=compared.started_us,
+            before_us=compared.before_us,
+            looker=looker,
+            corrections=corrections,
+            unlisted=unlisted,
+        )
         outcome = await self._settle_missed(walk, suspects)
         looked = await self._look(walk, list(suspects.hidden))
         await corrections.upsert(table, looked.found.values(), suspects.hidden)
@@ -157,7 +167,8 @@ class WarehouseComparison:
             if not sample.found:
                 return await self._hold(walk, suspects.rows, ids, count)
         looked = await self._look(walk, ids)
-        await walk.corrections.upsert(walk.table, looked.found.values())
+        hidden_by = {row.id: Version(row.changed_us, row.observed_us) for row in _old(rows, walk.before_us)}
+        await walk.corrections.upsert(walk.table, looked.found.values(), hidden_by)
         walk.unlisted.update((id_, found.observed_us) for id_, found in looked.found.items())
         for id_ in looked.gone:
             walk.unlisted.pop(id_, None)
@@ -211,6 +222,11 @@ def _shuffled(rows: dict[str, StoredVersion], walk: _Walk) -> list[str]:
     ids = sorted(rows)
     random.Random(f"{walk.run_id} {walk.table.name}").shuffle(ids)  # noqa: S311 -- a sample, no secret
     return ids
+
+
+def _old(rows: Mapping[str, StoredVersion], before_us: int | None) -> Iterable[StoredVersion]:
+    """The rows from before the walk that was compared last: no answer of then can be on its way still."""
+    return (row for row in rows.values() if before_us is not None and row.observed_us < before_us)
 
 
 def _deletion(row: StoredVersion, started_us: int) -> Version:

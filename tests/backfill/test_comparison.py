@@ -207,14 +207,18 @@ async def test_a_record_that_came_back_does_not_grow_old(desk: Desk) -> None:
     assert (await desk.values("tasks", "title"))[id_] == "Changed"
 
 
-async def test_a_version_from_a_wrong_clock_does_not_hide_what_is_read_for_ever(desk: Desk) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+async def test_a_version_from_a_wrong_clock_does_not_hide_what_is_read_for_ever(
+    desk: Desk, listed: bool
+) -> None:
     await desk.crawl("tasks")
     id_ = desk.sandbox.organization.ids("tasks")[5]
     future_us = desk.clock.now_us() + 30 * 86_400 * MICROSECONDS
     wrong = Record(id_, "upsert", Version(future_us, desk.clock.now_us()), {"id": id_, "title": "Wrong"})
     await desk.tell("tasks", wrong)
     for _ in range(2):
-        await desk.crawl("tasks")
+        await desk.crawl("tasks", unlisted=[] if listed else [id_])
+        await _a_day_passes(desk)
     title = desk.sandbox.organization.resource("tasks", id_)["attributes"]["title"]
     assert (await desk.values("tasks", "title"))[id_] == title
 
