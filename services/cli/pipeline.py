@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
+from services.cli.reading import duckdb_settings
 from services.cli.world import World
 from services.writer.environment import WriterObserver
 from services.writer.service import Writer
 from shared.bus.sqlite.adapter import SqliteBus
 from shared.errors import BusyError, IngestError, StorageError
 from shared.objects.lease import hold_lease, is_held
-from shared.warehouse import DuckdbSettings, DuckdbWarehouse, Warehouse, open_warehouse
+from shared.warehouse import DuckdbWarehouse, Warehouse, open_warehouse
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ async def embedded_writer(
     `BusyError` when another writer runs, or another program has the file open.
     """
     async with hold_lease(world.objects, WRITER_LEASE, world.clock, what="a writer of this warehouse"):
-        duckdb = DuckdbSettings(memory_limit=world.settings.duckdb_memory)
+        duckdb = duckdb_settings(world.settings)
         warehouse = await open_warehouse(world.settings.warehouse_url, duckdb=duckdb)
         try:
             if isinstance(world.bus, SqliteBus):

@@ -9,6 +9,7 @@ from typing import Final
 
 from services.cli.live import READING_LEASE
 from services.cli.pipeline import WRITER_LEASE
+from services.cli.reading import duckdb_settings
 from services.cli.world import World, organization_id
 from services.ingest.delivery import Delivery
 from services.ingest.reading.events import Events
@@ -48,7 +49,8 @@ async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
                 (WRITER_LEASE, "a writer of this warehouse"),
             ):
                 await stack.enter_async_context(hold_lease(world.objects, name, world.clock, what=what))
-            warehouse = await open_warehouse(world.settings.warehouse_url)
+            duckdb = duckdb_settings(world.settings)
+            warehouse = await open_warehouse(world.settings.warehouse_url, duckdb=duckdb)
             stack.push_async_callback(warehouse.close)
         except BusyError as error:
             raise BusyError(
@@ -92,10 +94,10 @@ async def purge_everywhere(
 
 async def _leave_no_trace(world: World) -> None:
     """Have the warehouse's file and its copy hold nothing but what is in the tables."""
-    url = world.settings.warehouse_url
+    url, duckdb = world.settings.warehouse_url, duckdb_settings(world.settings)
     try:
-        await rewrite(path_of(url))
-        warehouse = await open_warehouse(url)
+        await rewrite(path_of(url), duckdb)
+        warehouse = await open_warehouse(url, duckdb=duckdb)
         try:
             await warehouse.refresh_snapshot(force=True)
         finally:

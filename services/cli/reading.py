@@ -23,10 +23,15 @@ from shared.warehouse import (
 _PATIENCE_SECONDS = 5.0
 
 
+def duckdb_settings(settings: Settings) -> DuckdbSettings:
+    """What DuckDB may use of this machine."""
+    return DuckdbSettings(memory_limit=settings.duckdb_memory)
+
+
 @asynccontextmanager
 async def open_for_reading(settings: Settings, output: Output) -> AsyncIterator[DuckdbWarehouse]:
     """The warehouse, or while another process writes it a fresh copy which that process makes for us."""
-    duckdb = DuckdbSettings(memory_limit=settings.duckdb_memory)
+    duckdb = duckdb_settings(settings)
     try:
         warehouse = await open_warehouse(settings.warehouse_url, read_only=True, duckdb=duckdb)
     except BusyError:
