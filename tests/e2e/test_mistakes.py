@@ -242,7 +242,9 @@ def test_a_second_crawl_at_the_same_time_is_refused(home: Home, productive: Prod
         assert "already running" in home.run("backfill").refused(6)
         productive.gate.set()
         command.end().ok()
-    assert len(productive.asked) == 2
+    # One request for each table, and one for the recycle bin.
+    assert {asked.path for asked in productive.asked} == {"tasks", "tags", "deleted_items"}
+    assert len(productive.asked) == 3
 
 
 def test_whoever_reads_our_output_may_go_away_and_the_work_goes_on(
