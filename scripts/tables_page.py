@@ -196,6 +196,8 @@ def _syncing(table: Table) -> str:
     order = f"`{table.change_column}`" if table.change_column else "the time of reading"
     if table.change_filter:
         how = f"changes since a time, by `filter[{table.change_filter}]`"
+    elif table.change_sorts:
+        how = f"changes since a time, in the order of `{table.change_sorts[0]}`"
     else:
         how = "the whole table each time"
     return f"Synced as {how}; {order} tells which state of a row is newer."
@@ -204,7 +206,7 @@ def _syncing(table: Table) -> str:
 def _sync_style(table: Table) -> str:
     if not table.listable:
         return "not at all"
-    return "changes" if table.change_filter else "whole"
+    return "changes" if table.change_filter or table.change_sorts else "whole"
 
 
 def _page_style(table: Table) -> str:

@@ -156,18 +156,6 @@ def replan(plan: Plan, table: Table, before: Learned, learned: Learned) -> tuple
     return plan, learned
 
 
-def change_sorts(table: Table) -> tuple[str, ...]:
-    """The orders by which a list shows what has changed last, the surest first.
-
-    Only orders by the time of a change are: one by creation shows what is new, and no changes. The
-    record has to show the time, or nobody could see where to stop.
-    """
-    shown = {column.field for column in table.columns if column.kind == "attribute"}
-    wanted = (table.change_column, table.change_filter, "last_activity_at")
-    sorts = set(table.sorts or ()) & shown
-    return tuple(name for name in dict.fromkeys(wanted) if name in sorts)
-
-
 def _reason_for_all(
     table: Table,
     coverage: Coverage,
@@ -200,7 +188,7 @@ def _changes(
 
 
 def _by_order(table: Table, learned: Learned, since_us: int) -> Plan:
-    for sort in change_sorts(table):
+    for sort in table.change_sorts:
         if sort not in learned.refused_sorts:
             return Plan(since_us=since_us, sort=sort)
     return Plan(reason="its changes cannot be asked for")

@@ -99,3 +99,15 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     def selected_by_default(self) -> bool:
         """Whether a person who chooses nothing gets this table."""
         return self.listable and self.set != "extended"
+
+    @property
+    def change_sorts(self) -> tuple[str, ...]:
+        """The orders by which the list shows what has changed last, the surest first.
+
+        Only orders by the time of a change are: one by creation shows what is new, and no changes. The
+        record has to show the time, or nobody could see where to stop.
+        """
+        shown = {column.field for column in self.columns if column.kind == "attribute"}
+        wanted = (self.change_column, self.change_filter, "last_activity_at")
+        sorts = set(self.sorts or ()) & shown
+        return tuple(name for name in dict.fromkeys(wanted) if name in sorts)

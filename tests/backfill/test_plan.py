@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.backfill.plan import Coverage, Mode, Plan, Schedule, Scope, change_sorts, plan_table
+from services.backfill.plan import Coverage, Mode, Plan, Schedule, Scope, plan_table
 from shared.catalog import load_catalog
 from shared.clock import MICROSECONDS
 from shared.productive import Learned
@@ -115,7 +115,7 @@ def test_a_refused_filter_leaves_the_order_and_a_refused_order_the_whole_table()
 
 def test_no_order_counts_that_shows_only_what_is_new() -> None:
     for table in load_catalog().values():
-        assert not {"created_at", "id", "date"} & set(change_sorts(table))
+        assert not {"created_at", "id", "date"} & set(table.change_sorts)
 
 
 def test_everything_is_read_when_it_is_asked_for() -> None:

@@ -101,5 +101,7 @@ def how_synced(table: Table) -> str:
     if not table.listable:
         return "cannot be synced: the API has no list of it"
     if table.change_filter:
-        return f"whole; changes can be found by {table.change_filter}"
+        return f"its changes, by {table.change_filter}; whole once a week"
+    if table.change_sorts:
+        return f"its changes, in the order of {table.change_sorts[0]}; whole once a week"
     return "whole each time"
