@@ -7,5 +7,5 @@ adapter.
 import pytest
 
 # Only test files are rewritten to show the values of a failed assertion; these are none by their names.
-for _port in ("bus", "objects"):
+for _port in ("bus", "objects", "warehouse", "warehouse_history"):
     pytest.register_assert_rewrite(f"{__name__}.{_port}")

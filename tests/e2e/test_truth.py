@@ -233,7 +233,7 @@ async def live_through(folder: Path, seed: int, operations: list[str]) -> None:
 
 
 @settings(
-    max_examples=int(os.environ.get("HISTORIES", "4")),
+    max_examples=int(os.environ.get("HISTORIES", "3")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,9 +8,6 @@ import pytest
 from shared.urls import url_of
 from shared.warehouse import DuckdbWarehouse, open_warehouse
 
-# Only test files are rewritten to show the values of a failed assertion; the suite is none by its name.
-pytest.register_assert_rewrite("tests.contracts.warehouse", "tests.contracts.warehouse_history")
-
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
