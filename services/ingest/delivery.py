@@ -14,6 +14,9 @@ from shared.errors import RecordError
 
 KIND: Final = "delivery"
 
+PATH: Final = "/webhooks/productive"
+"""Where deliveries are sent, below the receiver's address; the event's id follows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

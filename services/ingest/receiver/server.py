@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from services.ingest.delivery import Delivery
+from services.ingest.delivery import PATH, Delivery
 from services.ingest.receiver.acceptance import Acceptance, Outcome
 from services.ingest.receiver.answers import yes
 from services.ingest.receiver.bodies import Bodies, BodyRefusal
@@ -23,7 +23,7 @@ from shared.errors import IngestError
 
 log = logging.getLogger(__name__)
 
-WEBHOOKS_PATH: Final = "/webhooks/productive/"
+WEBHOOKS_PATH: Final = f"{PATH}/"
 
 _EVENT_ID = re.compile(r"[1-9][0-9]{0,3}")
 _QUIET_SECONDS = 60.0

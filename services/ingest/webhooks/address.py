@@ -9,9 +9,8 @@ from typing import Self
 
 from yarl import URL
 
+from services.ingest.delivery import PATH
 from shared.errors import ConfigError
-
-PATH = "/webhooks/productive"
 
 _TARGET = re.compile(rf"(?P<prefix>(?:/[A-Za-z0-9._~%-]+)*){PATH}/(?P<event>[1-9][0-9]{{0,2}})")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")

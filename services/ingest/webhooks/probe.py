@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import json
 import ssl
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ import aiohttp
 from yarl import URL
 
 from services.ingest.reading.payload import TEST_EVENT
+from services.ingest.receiver.signature import HEADER, sign
 from services.ingest.tokens import REREAD_SECONDS
 from services.ingest.webhooks.address import is_loopback
 from services.ingest.webhooks.events import Event
@@ -63,13 +62,6 @@ _ADVICE: Final = {
 _BY_STATUS: Final = {401: Heard.UNSIGNED, 404: Heard.NOT_THERE, 503: Heard.TOO_BUSY}
 
 
-def sign(body: bytes, token: Secret, unix_seconds: int) -> str:
-    """The header `Productive-Signature`, documented: HMAC-SHA256 over `t.body`, keyed with the token."""
-    signed = b"%d.%s" % (unix_seconds, body)
-    digest = hmac.new(token.reveal().encode(), signed, hashlib.sha256).hexdigest()
-    return f"t={unix_seconds}, s={digest}"
-
-
 class Prober:
     """Knocks at the receiver, as Productive would: from here, which is not quite from the internet."""
 
@@ -92,7 +84,7 @@ class Prober:
         ).encode()
         headers = {
             "Content-Type": "application/json",
-            "Productive-Signature": sign(body, token, now_us // MICROSECONDS),
+            HEADER: sign(token, body, seconds=now_us // MICROSECONDS),
         }
         url = URL(target_url)
         try:
