@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from services.backfill.checkpoint import CheckpointStore
 from services.backfill.environment import BackfillEnvironment
+from services.backfill.plan import Schedule
 from services.backfill.progress import Progress
 from services.cli.selection import Selection, look_at_selection, open_selection
 from services.ingest.reading.environment import ReadingEnvironment
@@ -90,6 +91,10 @@ class World:
             clock=self.clock,
             progress=progress,
             concurrency=self.settings.concurrency,
+            schedule=Schedule(
+                full_every_seconds=self.settings.full_every_hours * 3600,
+                overlap_seconds=self.settings.overlap_seconds,
+            ),
         )
 
     def writer(self, warehouse: Warehouse, observer: WriterObserver) -> WriterEnvironment:

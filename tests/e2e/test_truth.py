@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from services.backfill.crawl import crawl
 from services.backfill.plan import Mode, Scope
 from services.backfill.progress import Silent
-from services.cli.commands.backfill import scheduled
 from services.cli.deletions import comparing, held_deletions, look_into_bin
 from services.cli.pipeline import embedded_writer
 from services.cli.world import World, open_world
@@ -112,8 +111,7 @@ class Office:
 
     async def _crawl(self, scope: Scope | None = None) -> None:
         async with embedded_writer(self.world, WriterTotals()) as (_, warehouse):
-            env = scheduled(self.world.backfill(self.client, Silent()), self.world.settings)
-            env = comparing(env, warehouse, self.world.settings)
+            env = comparing(self.world.backfill(self.client, Silent()), warehouse, self.world.settings)
             outcome = await crawl(env, scope=scope)
             assert outcome.complete
             await look_into_bin(self.world, env, outcome)

@@ -10,8 +10,7 @@ import click
 import msgspec
 
 from services.backfill.crawl import CrawlOutcome, crawl
-from services.backfill.environment import BackfillEnvironment
-from services.backfill.plan import Mode, Schedule, Scope
+from services.backfill.plan import Mode, Scope
 from services.backfill.recycle_bin import BinOutcome
 from services.backfill.summary import CrawlSummary, summarize
 from services.cli.deletions import comparing, copy_to_compare, held_deletions, look_into_bin
@@ -23,7 +22,6 @@ from services.cli.world import World, open_client, open_world
 from services.ingest.webhooks.since import parse_since
 from services.writer.environment import WriterTotals
 from shared.catalog.selection import SelectedTable
-from shared.config import Settings
 from shared.errors import ExitCode
 from shared.productive import ProductiveClient
 from shared.urls import path_of
@@ -103,7 +101,7 @@ async def crawl_and_write(
     scope = await scope_of_first(world, scope or Scope())
     totals = WriterTotals()
     with show_progress(invocation.output, len(tables), client.budget_left) as progress:
-        env = scheduled(world.backfill(client, progress, tables), world.settings)
+        env = world.backfill(client, progress, tables)
 
         async def work(warehouse: Warehouse | None) -> tuple[CrawlOutcome, BinOutcome | None]:
             crawling = comparing(env, warehouse, world.settings)
@@ -120,14 +118,6 @@ async def crawl_and_write(
             async with copy() as warehouse:
                 outcome, recycled = await work(warehouse)
     return summarize(outcome, client.stats.requests, recycled), totals
-
-
-def scheduled(env: BackfillEnvironment, settings: Settings) -> BackfillEnvironment:
-    """The environment with the schedule that the settings give."""
-    schedule = Schedule(
-        full_every_seconds=settings.full_every_hours * 3600, overlap_seconds=settings.overlap_seconds
-    )
-    return dataclasses.replace(env, schedule=schedule)
 
 
 async def scope_of_first(world: World, asked: Scope) -> Scope:

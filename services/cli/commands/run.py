@@ -7,7 +7,7 @@ import click
 from services.backfill.crawl import crawl
 from services.backfill.plan import Scope
 from services.backfill.summary import CrawlSummary, summarize
-from services.cli.commands.backfill import scheduled, scope_of_first
+from services.cli.commands.backfill import scope_of_first
 from services.cli.commands.serve import listening, listening_options, tell_address
 from services.cli.deletions import comparing, look_into_bin
 from services.cli.live import live
@@ -104,8 +104,7 @@ async def _crawl_again_and_again(
         requests = client.stats.requests
         try:
             with show_progress(invocation.output, len(world.tables), client.budget_left) as progress:
-                env = scheduled(world.backfill(client, progress), world.settings)
-                env = comparing(env, warehouse, world.settings)
+                env = comparing(world.backfill(client, progress), warehouse, world.settings)
                 outcome = await crawl(env, scope=scope)
             scope = Scope()
             recycled = await look_into_bin(world, env, outcome)
