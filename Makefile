@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+CLOUD  := $(VENV)/.installed-cloud
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench catalog lock clean
+.PHONY: help demo test lint format bench catalog lock cloud clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,10 @@ $(STAMP): $(BIN)/python requirements/runtime.txt pyproject.toml
 
 $(DEV): $(STAMP) requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(CLOUD): $(STAMP) requirements/cloud.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/cloud.txt
 	@touch $@
 
 demo: $(STAMP) ## crawl the sandbox organization into a DuckDB file and query it
@@ -49,6 +54,8 @@ catalog: $(DEV) ## generate the catalog and docs/tables.md from the facts
 
 lock: $(DEV) ## refresh the lock files from pyproject.toml
 	@scripts/lock.sh
+
+cloud: $(CLOUD) ## set up with Google's clients, for the stores on Google Cloud
 
 clean: ## remove what make set up
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

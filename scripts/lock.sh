@@ -6,4 +6,5 @@ uv=(.venv/bin/python -m uv pip compile --universal --python-version 3.11 --gener
 .venv/bin/python -m pip install --quiet uv
 printf 'hatchling\neditables\n' > requirements/build.in
 "${uv[@]}" pyproject.toml requirements/build.in -o requirements/runtime.txt "$@"
-"${uv[@]}" pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -o requirements/dev.txt "$@"
+"${uv[@]}" pyproject.toml requirements/build.in --extra cloud -c requirements/runtime.txt -o requirements/cloud.txt "$@"
+"${uv[@]}" pyproject.toml requirements/build.in --extra cloud --group dev -c requirements/cloud.txt -o requirements/dev.txt "$@"
