@@ -70,4 +70,4 @@ def rest_credentials(service: Service) -> Credentials | None:
     """Credentials for a REST client: none needed for a stand-in, None for those of the environment."""
     if service.stand_in is None:
         return None
-    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+    return AnonymousCredentials()

@@ -23,7 +23,7 @@ PLACE = Place(PUBSUB, "the bus pubsub://acme-data/records", "acme-data", "roles/
         exceptions.ResourceExhausted("Quota exceeded"),
         exceptions.TooManyRequests("slow down"),
         exceptions.Aborted("conflict"),
-        exceptions.RetryError("Timeout of 60s exceeded", cause=None),  # type: ignore[no-untyped-call]
+        exceptions.RetryError("Timeout of 60s exceeded", cause=None),
         auth_exceptions.TransportError("no route to the metadata server"),
         requests.ConnectionError("Connection refused"),
         ConnectionResetError("reset"),
