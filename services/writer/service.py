@@ -51,7 +51,7 @@ class Writer:
                 if self._gathering:
                     self._writing, self._gathering = self._gathering, Pending()
                     flushing = asyncio.create_task(self._flush())
-                elif self._draining.is_set() and (await self._env.bus.backlog()).messages == 0:
+                elif self._draining.is_set() and await self._env.bus.is_drained():
                     return
             if flushing is not None:
                 await flushing

@@ -131,6 +131,14 @@ class Bus(Protocol):
         """How much waits; may lag behind on remote buses."""
         ...
 
+    async def is_drained(self) -> bool:
+        """Whether nothing waits and nothing is leased, as far as this reader can tell.
+
+        Exact where the store can tell. Elsewhere: this reader holds nothing and has been given nothing for
+        a quiet while, whatever other readers may hold. To be asked again while it is False.
+        """
+        ...
+
     async def sweep(self, judge: Judge) -> Swept:
         """Show `judge` every message and dead letter there is, leased or not, and do as it says.
 

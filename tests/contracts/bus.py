@@ -257,6 +257,20 @@ class BusContract:
         rest = await bus.backlog()
         assert (rest.messages, rest.bytes, rest.dead_letters) == (1, 7, 1)
 
+    async def test_a_bus_is_drained_when_nothing_waits_and_nothing_is_leased(
+        self, bus: Bus, harness: BusHarness
+    ) -> None:
+        await bus.publish([Message(b"x"), Message(b"y")])
+        first, second = await take(bus, count=2)
+        await bus.ack([first.lease_id])
+        assert not await bus.is_drained()
+        await bus.release([second.lease_id], delay_seconds=30)
+        assert not await bus.is_drained()
+        await harness.let_pass(31)
+        await bus.ack([(await take_one(bus)).lease_id])
+        await harness.let_pass(31)
+        assert await bus.is_drained()
+
     async def test_everything_is_there_when_the_bus_is_opened_again(
         self, bus: Bus, harness: BusHarness
     ) -> None:

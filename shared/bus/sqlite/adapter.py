@@ -143,6 +143,10 @@ class SqliteBus:
         """See `Bus.backlog`. Exact, whichever process published."""
         return await self._read(statements.backlog)
 
+    async def is_drained(self) -> bool:
+        """See `Bus.is_drained`. Exact, whichever process published or holds a lease."""
+        return await self._read(statements.is_empty)
+
     async def sweep(self, judge: Judge) -> Swept:
         """See `Bus.sweep`. Traces stay in the file while another process goes on reading an old state."""
         swept = Swept()

@@ -227,6 +227,11 @@ def backlog(connection: sqlite3.Connection) -> Backlog:
     return Backlog(messages=messages, bytes=bytes_, oldest_us=oldest_us, dead_letters=dead)
 
 
+def is_empty(connection: sqlite3.Connection) -> bool:
+    """Whether there is no message at all, leased and delayed ones counted."""
+    return bool(connection.execute("SELECT messages = 0 FROM totals").fetchone()[0])
+
+
 def _parse(lease_ids: Sequence[str]) -> list[tuple[int, int]]:
     """Message id and attempt of each lease id; what is not one of ours is left out, as a lease long ended."""
     matches = (_LEASE_ID.fullmatch(lease_id) for lease_id in lease_ids)

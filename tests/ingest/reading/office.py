@@ -120,6 +120,9 @@ class Line:
     async def backlog(self) -> Backlog:
         return await self._through().backlog()
 
+    async def is_drained(self) -> bool:
+        return await self._through().is_drained()
+
     async def sweep(self, judge: Judge) -> Swept:
         return await self._through().sweep(judge)
 
