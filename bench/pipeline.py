@@ -25,7 +25,7 @@ from bench.sandbox_process import running_sandbox
 from bench.stores import crawl_and_write, new_client, new_world
 from bench.tape import Tape
 from shared.productive import Connection
-from shared.warehouse import DuckdbSettings, TableSchema, open_warehouse
+from shared.warehouse import DuckdbSettings, TableSchema, open_duckdb
 from shared.warehouse.duckdb import sql
 
 GOAL = 3.0
@@ -110,7 +110,7 @@ async def record(connection: Connection, folder: Path) -> Material:
 
 
 async def _stored(url: str, tables: Sequence[str]) -> dict[str, Any]:
-    warehouse = await open_warehouse(url, read_only=True)
+    warehouse = await open_duckdb(url, read_only=True)
     await warehouse.close()
     with closing(duckdb.connect(str(warehouse.path), read_only=True)) as connection:
         return {table: connection.table(table).to_arrow_table() for table in tables}

@@ -14,7 +14,7 @@ import aiohttp
 
 from services.backfill.crawl import CrawlOutcome, crawl
 from services.backfill.progress import Silent
-from services.cli.pipeline import embedded_writer
+from services.cli.pipeline import open_writer
 from services.cli.world import World, open_world
 from services.writer.environment import WriterTotals
 from shared.clock import SystemClock
@@ -75,7 +75,7 @@ class Written:
 async def crawl_and_write(world: World, client: ProductiveClient) -> Written:
     """Crawl with the writer alongside, until everything is in the warehouse."""
     totals = WriterTotals()
-    async with embedded_writer(world, totals) as (writer, _), asyncio.TaskGroup() as group:
+    async with open_writer(world, totals) as (writer, _), asyncio.TaskGroup() as group:
         group.create_task(writer.run())
         outcome = await crawl(world.backfill(client, Silent()))
         writer.drain()

@@ -10,7 +10,7 @@ from shared.catalog import load_catalog
 from shared.catalog.model import Column, ColumnType
 from shared.record import Record, Source, Value, Version
 from shared.urls import url_of
-from shared.warehouse import DuckdbWarehouse, Row, TableSchema, open_warehouse
+from shared.warehouse import DuckdbWarehouse, Row, TableSchema, open_duckdb
 
 _TABLE = "time_entries"
 _ROWS = 40_000
@@ -37,7 +37,7 @@ async def measure(options: Options) -> list[Figure]:
     rows = _MANY if options.full else _ROWS
     figures = []
     for size in _BATCHES:
-        warehouse = await open_warehouse(url_of("duckdb", options.folder / f"rows-{size}.duckdb"))
+        warehouse = await open_duckdb(url_of("duckdb", options.folder / f"rows-{size}.duckdb"))
         try:
             await warehouse.ensure_table(schema)
             for what, version in (("first load", 1), ("updates", 2)):

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from services.backfill.verify import VerifyEnvironment, verify
 from services.cli.live import Live, live
 from services.cli.output import Output
-from services.cli.pipeline import embedded_writer
+from services.cli.pipeline import open_writer
 from services.cli.render.live import show_changes
 from services.cli.supervision import Crew
+from services.cli.warehouses import renew_copy
 from services.cli.watch import Awaited, Watch
 from services.cli.world import World
 from services.ingest.webhooks.address import PublicAddress
@@ -24,7 +25,7 @@ from services.sandbox.load import Load, LoadEvent
 from services.writer.environment import WriterTotals
 from shared.catalog import load_catalog
 from shared.productive import ProductiveClient
-from shared.warehouse import DuckdbWarehouse
+from shared.warehouse import Warehouse
 
 _LOOK_SECONDS = 0.05
 _PATIENCE_SECONDS = 15.0
@@ -60,7 +61,7 @@ async def show_live(
     """
     here = dataclasses.replace(world, settings=dataclasses.replace(world.settings, port=0))
     async with (
-        embedded_writer(world, WriterTotals()) as (writer, warehouse),
+        open_writer(world, WriterTotals()) as (writer, warehouse),
         live(here, client) as service,
     ):
         registered = await _register(world, client, service)
@@ -73,7 +74,7 @@ async def show_live(
         await crew.run(asyncio.Event())
         requests = client.stats.requests - before
         verdicts = await verify(_verification(world, client, warehouse))
-        await warehouse.refresh_snapshot(force=True)
+        await renew_copy(warehouse)
     took = sorted(change.seconds for change in watch.changes if change.seconds is not None) or [0.0]
     return LiveOutcome(
         registered=registered,
@@ -129,7 +130,7 @@ async def _work_and_watch(
         await working
 
 
-def _verification(world: World, client: ProductiveClient, warehouse: DuckdbWarehouse) -> VerifyEnvironment:
+def _verification(world: World, client: ProductiveClient, warehouse: Warehouse) -> VerifyEnvironment:
     return VerifyEnvironment(
         client=client,
         warehouse=warehouse,

@@ -1,52 +1,48 @@
-"""The crawl and the writer in one process, on the embedded stores."""
+"""The crawl and the writer in one process, where the bus is one of this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
-from services.cli.reading import duckdb_settings
+from services.cli.warehouses import keep_copy, open_configured, renew_copy
 from services.cli.world import World
 from services.writer.environment import WriterObserver
 from services.writer.service import Writer
 from shared.bus.sqlite.adapter import SqliteBus
-from shared.errors import BusyError, IngestError, StorageError
+from shared.errors import BusyError, IngestError
 from shared.objects.lease import hold_lease, is_held
-from shared.warehouse import DuckdbWarehouse, Warehouse, open_warehouse
+from shared.warehouse import QueryableWarehouse, Warehouse
 
 Result = TypeVar("Result")
 
-log = logging.getLogger(__name__)
-
 WRITER_LEASE = "writer.lease"
-_SNAPSHOT_SECONDS = 0.1
-_SNAPSHOT_RETRY_SECONDS = 5.0
 _WATCH_SECONDS = 0.5
 _PATIENCE_SECONDS = 120.0
 
 
 @asynccontextmanager
-async def embedded_writer(
+async def open_writer(
     world: World, observer: WriterObserver
-) -> AsyncIterator[tuple[Writer, DuckdbWarehouse]]:
-    """The one writer of an embedded warehouse: its lease held and its file open while the body runs.
+) -> AsyncIterator[tuple[Writer, QueryableWarehouse]]:
+    """A writer and its warehouse, open while the body runs.
 
-    `BusyError` when another writer runs, or another program has the file open.
+    Where a store is a file of this machine it is the only writer, with a lease that says so: `BusyError`
+    when another one runs, or another program has the file open. On remote stores there may be several.
     """
-    async with hold_lease(world.objects, WRITER_LEASE, world.clock, what="a writer of this warehouse"):
-        duckdb = duckdb_settings(world.settings)
-        warehouse = await open_warehouse(world.settings.warehouse_url, duckdb=duckdb)
-        try:
-            if isinstance(world.bus, SqliteBus):
-                # The lease says that no other reader lives: what a killed one had taken is free at once.
-                await world.bus.end_leases()
-            yield Writer(world.writer(warehouse, observer)), warehouse
-        finally:
-            await warehouse.close()
+    async with contextlib.AsyncExitStack() as stack:
+        if world.one_writer:
+            what = "a writer of this warehouse"
+            await stack.enter_async_context(hold_lease(world.objects, WRITER_LEASE, world.clock, what=what))
+        warehouse = await open_configured(world.settings)
+        stack.push_async_callback(warehouse.close)
+        if isinstance(world.bus, SqliteBus):
+            # The lease says that no other reader lives: what a killed one had taken is free at once.
+            await world.bus.end_leases()
+        yield Writer(world.writer(warehouse, observer)), warehouse
 
 
 async def write_while(
@@ -69,7 +65,7 @@ async def read_and_write_while(
     """`write_while` for work that also reads the warehouse; where another process writes it, its `copy`."""
     async with contextlib.AsyncExitStack() as stack:
         try:
-            writer, warehouse = await stack.enter_async_context(embedded_writer(world, observer))
+            writer, warehouse = await stack.enter_async_context(open_writer(world, observer))
         except BusyError:
             if not await is_held(world.objects, WRITER_LEASE):
                 raise
@@ -80,9 +76,7 @@ async def read_and_write_while(
         return await _alongside(writer, warehouse, lambda: work(warehouse))
 
 
-async def _alongside(
-    writer: Writer, warehouse: DuckdbWarehouse, work: Callable[[], Awaitable[Result]]
-) -> Result:
+async def _alongside(writer: Writer, warehouse: Warehouse, work: Callable[[], Awaitable[Result]]) -> Result:
     async def work_then_drain() -> Result:
         try:
             return await work()
@@ -91,7 +85,7 @@ async def _alongside(
 
     writing = asyncio.create_task(writer.run())
     working = asyncio.ensure_future(work_then_drain())
-    copying = asyncio.create_task(keep_snapshot(warehouse))
+    copying = asyncio.create_task(keep_copy(warehouse))
     try:
         await asyncio.wait([writing, working], return_when=asyncio.FIRST_COMPLETED)
         if writing.done() and not working.done():
@@ -104,23 +98,8 @@ async def _alongside(
             if not task.done():
                 task.cancel()
         await asyncio.gather(working, writing, copying, return_exceptions=True)
-    await warehouse.refresh_snapshot(force=True)
+    await renew_copy(warehouse)
     return result
-
-
-async def keep_snapshot(warehouse: DuckdbWarehouse) -> None:
-    """Keep the read-only copy fresh, until cancelled; how often it is really made is the adapter's matter.
-
-    A copy that cannot be made is tried again later: what it is a copy of is safe.
-    """
-    while True:
-        try:
-            await warehouse.refresh_snapshot(force=not warehouse.snapshot_path.exists())
-            pause = _SNAPSHOT_SECONDS
-        except StorageError as error:
-            log.warning("%s", error)
-            pause = _SNAPSHOT_RETRY_SECONDS
-        await asyncio.sleep(pause)
 
 
 async def _see_written(world: World, observer: WriterObserver) -> None:
@@ -145,7 +124,7 @@ async def _see_written(world: World, observer: WriterObserver) -> None:
 
 
 async def _write_what_waits(world: World, observer: WriterObserver) -> None:
-    async with embedded_writer(world, observer) as (writer, warehouse):
+    async with open_writer(world, observer) as (writer, warehouse):
         writer.drain()
         await writer.run()
-        await warehouse.refresh_snapshot(force=True)
+        await renew_copy(warehouse)

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.cli.live import READING_LEASE
 from services.cli.pipeline import WRITER_LEASE
-from services.cli.reading import duckdb_settings
+from services.cli.warehouses import duckdb_settings, open_configured, renew_copy
 from services.cli.world import World, organization_id
 from services.ingest.delivery import Delivery
 from services.ingest.reading.events import Events
@@ -27,8 +27,8 @@ from shared.objects.lease import hold_lease
 from shared.objects.port import Objects
 from shared.record import Drift, Normalizer, Record
 from shared.secrets import open_secrets
-from shared.urls import path_of
-from shared.warehouse import DuckdbWarehouse, open_warehouse
+from shared.urls import path_of, scheme_of
+from shared.warehouse import QueryableWarehouse, Warehouse
 from shared.warehouse.duckdb.rewrite import rewrite
 
 _NOT_OF_CRAWLS: Final = ("crawl.lease", "schema.json", "webhooks.json", "webhooks.lease", OBJECT)
@@ -36,10 +36,11 @@ _ENOUGH_BYTES: Final = 1 << 60
 
 
 @asynccontextmanager
-async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
+async def alone(world: World) -> AsyncIterator[QueryableWarehouse]:
     """The warehouse, while nobody crawls, reads deliveries or writes; `BusyError` when somebody does.
 
-    What another process has in its memory could not be taken back from there.
+    What another process has in its memory could not be taken back from there. Services on remote stores
+    hold no leases, so that they have to be stopped, or the records kept out, by whoever purges.
     """
     async with AsyncExitStack() as stack:
         try:
@@ -49,8 +50,7 @@ async def alone(world: World) -> AsyncIterator[DuckdbWarehouse]:
                 (WRITER_LEASE, "a writer of this warehouse"),
             ):
                 await stack.enter_async_context(hold_lease(world.objects, name, world.clock, what=what))
-            duckdb = duckdb_settings(world.settings)
-            warehouse = await open_warehouse(world.settings.warehouse_url, duckdb=duckdb)
+            warehouse = await open_configured(world.settings)
             stack.push_async_callback(warehouse.close)
         except BusyError as error:
             raise BusyError(
@@ -74,7 +74,7 @@ class Purged:
 
 
 async def purge_everywhere(
-    world: World, planner: Callable[[DuckdbWarehouse], Awaitable[Plan]], *, keep_out: bool = False
+    world: World, planner: Callable[[Warehouse], Awaitable[Plan]], *, keep_out: bool = False
 ) -> Purged:
     """Plan, and do it, while nobody else is at work. Raises what `alone` and the stores raise.
 
@@ -93,13 +93,14 @@ async def purge_everywhere(
 
 
 async def _leave_no_trace(world: World) -> None:
-    """Have the warehouse's file and its copy hold nothing but what is in the tables."""
-    url, duckdb = world.settings.warehouse_url, duckdb_settings(world.settings)
+    """Have the file of an embedded warehouse and its copy hold nothing but what is in the tables."""
+    if scheme_of(world.settings.warehouse_url) != "duckdb":
+        return
     try:
-        await rewrite(path_of(url), duckdb)
-        warehouse = await open_warehouse(url, duckdb=duckdb)
+        await rewrite(path_of(world.settings.warehouse_url), duckdb_settings(world.settings))
+        warehouse = await open_configured(world.settings)
         try:
-            await warehouse.refresh_snapshot(force=True)
+            await renew_copy(warehouse)
         finally:
             await warehouse.close()
     except StorageError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from shared.clock import MICROSECONDS, Clock
 from shared.record.model import OwnColumn
-from shared.warehouse import DuckdbWarehouse
+from shared.warehouse import QueryableWarehouse
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Awaited:
 class Watch:
     """Looks for awaited changes; a row shows one when it was read at the change's time or later."""
 
-    def __init__(self, warehouse: DuckdbWarehouse, clock: Clock) -> None:
+    def __init__(self, warehouse: QueryableWarehouse, clock: Clock) -> None:
         self._warehouse = warehouse
         self._clock = clock
         self.changes: list[Awaited] = []

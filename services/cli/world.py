@@ -50,12 +50,14 @@ class World:
     keep_out: KeepOut
 
     @property
-    def embedded(self) -> bool:
-        """Whether bus and warehouse are files of this machine, so that a crawl also writes."""
-        return (
-            scheme_of(self.settings.bus_url) == "sqlite"
-            and scheme_of(self.settings.warehouse_url) == "duckdb"
-        )
+    def local_bus(self) -> bool:
+        """Whether the bus is a file of this machine, so that whoever publishes also sees it written."""
+        return scheme_of(self.settings.bus_url) == "sqlite"
+
+    @property
+    def one_writer(self) -> bool:
+        """Whether there can be only one writer, because the bus or the warehouse is a file."""
+        return self.local_bus or scheme_of(self.settings.warehouse_url) == "duckdb"
 
     async def refuse_other_organizations(self) -> None:
         """`ConfigError` when the stores hold another organization, whose rows would be mixed with ours."""

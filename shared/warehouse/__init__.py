@@ -7,7 +7,6 @@ from shared.urls import scheme_of, unknown_scheme
 from shared.warehouse.duckdb import (
     DuckdbSettings,
     DuckdbWarehouse,
-    QueryResult,
     ask_for_snapshot,
     connect,
     snapshot_path_of,
@@ -18,11 +17,13 @@ from shared.warehouse.port import (
     Row,
     SchemaChange,
     StoredVersion,
+    TableNotes,
     TableSchema,
     TableState,
     Warehouse,
     WriteOutcome,
 )
+from shared.warehouse.queries import QueryableWarehouse, QueryResult
 
 _SCHEMES = ("duckdb",)
 
@@ -33,16 +34,27 @@ async def open_warehouse(
     read_only: bool = False,
     clock: Clock | None = None,
     duckdb: DuckdbSettings | None = None,
-) -> DuckdbWarehouse:
+) -> QueryableWarehouse:
     """Open the warehouse that a URL names: `duckdb:///absolute/path` or `duckdb:relative/path`.
 
     `ConfigError` for a URL without an adapter, `BusyError` when another process holds the store,
     `StorageError` when it cannot be used.
     """
-    if scheme_of(url) not in _SCHEMES:
+    return await open_duckdb(url, read_only=read_only, clock=clock, settings=duckdb)
+
+
+async def open_duckdb(
+    url: str,
+    *,
+    read_only: bool = False,
+    clock: Clock | None = None,
+    settings: DuckdbSettings | None = None,
+) -> DuckdbWarehouse:
+    """Open an embedded warehouse, for whoever needs more of it than the port; raises as `open_warehouse`."""
+    if scheme_of(url) != "duckdb":
         raise unknown_scheme("warehouse", url, _SCHEMES)
     return await connect(
-        url, read_only=read_only, clock=clock or SystemClock(), settings=duckdb or DuckdbSettings()
+        url, read_only=read_only, clock=clock or SystemClock(), settings=settings or DuckdbSettings()
     )
 
 
@@ -51,15 +63,18 @@ __all__ = [
     "DuckdbSettings",
     "DuckdbWarehouse",
     "QueryResult",
+    "QueryableWarehouse",
     "RefusedRow",
     "Row",
     "SchemaChange",
     "StoredVersion",
+    "TableNotes",
     "TableSchema",
     "TableState",
     "Warehouse",
     "WriteOutcome",
     "ask_for_snapshot",
+    "open_duckdb",
     "open_warehouse",
     "snapshot_path_of",
 ]

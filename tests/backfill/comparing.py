@@ -38,7 +38,7 @@ from shared.record.codec import BatchCodec
 from shared.record.publishing import PagePublisher
 from shared.secrets import Secret
 from shared.urls import url_of
-from shared.warehouse import DuckdbWarehouse, Row, TableSchema, open_warehouse
+from shared.warehouse import DuckdbWarehouse, Row, TableSchema, open_duckdb
 
 HASTY = RetryPolicy(attempts=2, first_wait=0.001, longest_wait=0.01)
 
@@ -195,7 +195,7 @@ async def desk_in(
         stack.push_async_callback(objects.close)
         bus = await open_bus(url_of("sqlite", folder / "bus.sqlite"), clock=clock)
         stack.push_async_callback(bus.close)
-        warehouse = await open_warehouse(url_of("duckdb", folder / "warehouse.duckdb"))
+        warehouse = await open_duckdb(url_of("duckdb", folder / "warehouse.duckdb"))
         stack.push_async_callback(warehouse.close)
         tables = select(load_catalog(), SelectionRules(only=tuple(names)))
         yield Desk(sandbox, client, bus, objects, warehouse, dict(tables))

@@ -23,7 +23,7 @@ from services.backfill.crawl import crawl
 from services.backfill.plan import Mode, Scope
 from services.backfill.progress import Silent
 from services.cli.deletions import comparing, held_deletions, look_into_bin
-from services.cli.pipeline import embedded_writer
+from services.cli.pipeline import open_writer
 from services.cli.world import World, open_world
 from services.ingest.delivery import Delivery
 from services.ingest.reading import Reader
@@ -110,7 +110,7 @@ class Office:
         await self._cut_off(self._reader().drain())
 
     async def _crawl(self, scope: Scope | None = None) -> None:
-        async with embedded_writer(self.world, WriterTotals()) as (_, warehouse):
+        async with open_writer(self.world, WriterTotals()) as (_, warehouse):
             env = comparing(self.world.backfill(self.client, Silent()), warehouse, self.world.settings)
             outcome = await crawl(env, scope=scope)
             assert outcome.complete
@@ -123,7 +123,7 @@ class Office:
         await self._cut_off(self._crawl(self.chance.choice((None, Scope(Mode.FULL)))))
 
     async def _write(self) -> None:
-        async with embedded_writer(self.world, WriterTotals()) as (writer, _):
+        async with open_writer(self.world, WriterTotals()) as (writer, _):
             await _drained(writer)
 
     async def _killed_write(self) -> None:

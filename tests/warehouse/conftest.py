@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.urls import url_of
-from shared.warehouse import DuckdbWarehouse, open_warehouse
+from shared.warehouse import DuckdbWarehouse, open_duckdb
 
 
 @pytest.fixture
@@ -17,6 +17,6 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def warehouse(url: str) -> AsyncIterator[DuckdbWarehouse]:
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     yield warehouse
     await warehouse.close()

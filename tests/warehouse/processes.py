@@ -13,11 +13,11 @@ _ROOT = Path(__file__).parents[2]
 OPEN = """
 import asyncio, sys
 from shared.errors import IngestError
-from shared.warehouse import open_warehouse
+from shared.warehouse import open_duckdb
 
 async def main(url, read_only):
     try:
-        warehouse = await open_warehouse(url, read_only=read_only == "read-only")
+        warehouse = await open_duckdb(url, read_only=read_only == "read-only")
     except IngestError as error:
         print(type(error).__name__, error.message, error.advice, flush=True)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared.catalog.model import ColumnType
-from shared.warehouse import DuckdbWarehouse, TableSchema, Warehouse, open_warehouse
+from shared.warehouse import DuckdbWarehouse, TableSchema, Warehouse, open_duckdb
 from shared.warehouse.duckdb.sql import travelling
 from tests.contracts.warehouse import Connect, WarehouseContract
 from tests.contracts.warehouse_history import HistoryContract, Period
@@ -15,7 +15,7 @@ class TestDuckdbWarehouse(HistoryContract, WarehouseContract):
     @pytest.fixture
     def connect(self, url: str) -> Connect:
         async def connect() -> Warehouse:
-            return await open_warehouse(url)
+            return await open_duckdb(url)
 
         return connect
 

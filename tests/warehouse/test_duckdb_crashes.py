@@ -12,7 +12,7 @@ import pytest
 
 from shared.errors import StorageError
 from shared.urls import url_of
-from shared.warehouse import DuckdbSettings, open_warehouse
+from shared.warehouse import DuckdbSettings, open_duckdb
 from tests.contracts.warehouse import DEALS, everything, row
 from tests.warehouse.processes import answer, said, started
 
@@ -21,12 +21,12 @@ BATCH = 500
 WRITE_FOREVER = """
 import asyncio, itertools, sys
 from dataclasses import replace
-from shared.warehouse import DuckdbSettings, open_warehouse
+from shared.warehouse import DuckdbSettings, open_duckdb
 from tests.contracts.warehouse import DEALS, row
 
 async def main(url, batch, history):
     schema = replace(DEALS, history=history)
-    warehouse = await open_warehouse(url, duckdb=DuckdbSettings(checkpoint_bytes=100_000))
+    warehouse = await open_duckdb(url, settings=DuckdbSettings(checkpoint_bytes=100_000))
     await warehouse.ensure_table(schema)
     for number in itertools.count():
         ids = range(number * batch // 2, number * batch // 2 + batch)
@@ -40,11 +40,11 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "history"))
 WRITE_UNTIL_FULL = """
 import asyncio, itertools, json, resource, sys
 from shared.errors import StorageError
-from shared.warehouse import DuckdbSettings, open_warehouse
+from shared.warehouse import DuckdbSettings, open_duckdb
 from tests.contracts.warehouse import DEALS, row
 
 async def main(url, checkpoint_bytes, limit):
-    warehouse = await open_warehouse(url, duckdb=DuckdbSettings(checkpoint_bytes=int(checkpoint_bytes)))
+    warehouse = await open_duckdb(url, settings=DuckdbSettings(checkpoint_bytes=int(checkpoint_bytes)))
     await warehouse.ensure_table(DEALS)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
     confirmed = 0
@@ -76,7 +76,7 @@ async def test_a_process_killed_while_it_writes_loses_nothing_that_was_confirmed
         process.kill()
         process.wait()
 
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     names: dict[str, int] = {}
     for values in (await everything(warehouse, DEALS)).values():
         names[str(values["name"])] = names.get(str(values["name"]), 0) + 1
@@ -98,7 +98,7 @@ async def test_a_process_killed_while_it_writes_leaves_a_table_and_a_history_tha
         process.kill()
         process.wait()
 
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     table = {id_: values["name"] for id_, values in (await everything(warehouse, DEALS)).items()}
     current = await warehouse.query("SELECT id, name FROM deals_history WHERE _is_current", max_rows=10**6)
     assert dict(current.rows) == table
@@ -118,7 +118,7 @@ async def test_a_file_that_may_not_grow_is_an_error_with_advice_and_writing_goes
     assert "room" in told["error"][1]
     assert told["afterwards"] == 1
 
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     ids = (await everything(warehouse, DEALS)).keys()
     assert ids >= {str(number) for number in range(told["confirmed"])} | {"afterwards"}
     assert (len(ids) - 1) % 1_000 == 0
@@ -146,7 +146,7 @@ async def test_a_full_disk_is_an_error_with_advice_and_writing_goes_on_once_ther
     ballast.write_bytes(bytes(1_500_000))
     url = url_of("duckdb", small_disk / "agency.duckdb")
     settings = DuckdbSettings(checkpoint_bytes=checkpoint_bytes)
-    warehouse = await open_warehouse(url, duckdb=settings)
+    warehouse = await open_duckdb(url, settings=settings)
     await warehouse.ensure_table(DEALS)
     confirmed = 0
 
@@ -165,7 +165,7 @@ async def test_a_full_disk_is_an_error_with_advice_and_writing_goes_on_once_ther
     ballast.unlink()
     assert (await warehouse.write(DEALS, [row("afterwards", 1)])).applied == 1
     await warehouse.close()
-    warehouse = await open_warehouse(url, duckdb=settings)
+    warehouse = await open_duckdb(url, settings=settings)
     ids_there = (await everything(warehouse, DEALS)).keys()
     assert ids_there >= {str(number) for number in range(confirmed)} | {"afterwards"}
     assert (len(ids_there) - 1) % 1_000 == 0
@@ -174,7 +174,7 @@ async def test_a_full_disk_is_an_error_with_advice_and_writing_goes_on_once_ther
 
 async def test_a_full_disk_while_copying_leaves_the_old_copy_and_the_warehouse(small_disk: Path) -> None:
     url = url_of("duckdb", small_disk / "agency.duckdb")
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     await warehouse.ensure_table(DEALS)
     assert await warehouse.refresh_snapshot()
     before = warehouse.snapshot_path.read_bytes()

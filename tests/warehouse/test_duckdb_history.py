@@ -13,7 +13,7 @@ import pytest
 from shared.catalog import load_catalog
 from shared.catalog.model import ColumnType
 from shared.errors import StorageError
-from shared.warehouse import DuckdbWarehouse, TableSchema, open_warehouse
+from shared.warehouse import DuckdbWarehouse, TableSchema, open_duckdb
 from shared.warehouse.duckdb.history import REPEATS_KEPT_US
 from tests.contracts.warehouse import DEALS, KEPT, deletion, everything, row
 
@@ -83,11 +83,11 @@ async def test_a_file_that_is_opened_under_its_own_name_shows_the_history(
 
 async def test_history_is_there_after_opening_again_and_goes_on(url: str) -> None:
     for version, name in enumerate("abc", start=1):
-        warehouse = await open_warehouse(url)
+        warehouse = await open_duckdb(url)
         await warehouse.ensure_table(KEPT)
         await warehouse.write(KEPT, [row("1", version, name=name)])
         await warehouse.close()
-    reader = await open_warehouse(url, read_only=True)
+    reader = await open_duckdb(url, read_only=True)
     assert (await reader.query(STATES)).rows == [("a", 1, 2), ("b", 2, 3), ("c", 3, None)]
     await reader.close()
 
@@ -101,7 +101,7 @@ async def test_tables_without_history_have_neither_view_nor_log(warehouse: Duckd
 async def test_a_view_or_table_that_is_not_ours_is_left_alone(url: str, tmp_path: Path) -> None:
     with duckdb.connect(tmp_path / "agency.duckdb") as connection:
         connection.execute("CREATE VIEW deals_history AS SELECT 1 AS mine").fetchall()
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     with pytest.raises(StorageError, match="deals_history` in the warehouse was not made by") as caught:
         await warehouse.ensure_table(KEPT)
     assert "take `deals` out of `history`" in caught.value.advice

@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import BusyError, ConfigError, StorageError
 from shared.urls import url_of
-from shared.warehouse import open_warehouse
+from shared.warehouse import open_duckdb
 from shared.warehouse.duckdb.failures import translate
 from tests.contracts.warehouse import DEALS, everything, row
 from tests.warehouse.processes import OPEN, attempt_to_open, said, started
@@ -21,7 +21,7 @@ OLDEST_READER_FORMAT = 67
 
 
 async def make(url: str) -> None:
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     await warehouse.ensure_table(DEALS)
     await warehouse.write(DEALS, [row("1", 1, name="a")])
     await warehouse.close()
@@ -30,7 +30,7 @@ async def make(url: str) -> None:
 @pytest.mark.parametrize("url", ["bigquery://project/dataset", "sqlite:///var/x.db", "s3://bucket"])
 async def test_a_url_without_an_adapter_is_refused_with_the_schemes_there_are(url: str) -> None:
     with pytest.raises(ConfigError, match="not available in this version") as caught:
-        await open_warehouse(url)
+        await open_duckdb(url)
     assert "duckdb:" in caught.value.advice
 
 
@@ -56,14 +56,14 @@ async def test_folders_that_are_missing_are_made(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"folder .*file cannot be made"):
-        await open_warehouse(url_of("duckdb", tmp_path / "file" / "agency.duckdb"))
+        await open_duckdb(url_of("duckdb", tmp_path / "file" / "agency.duckdb"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database\n" * 1000])
 async def test_a_file_of_another_kind_is_no_database(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "notes.txt").write_bytes(content)
     with pytest.raises(StorageError, match=r"notes\.txt is not a DuckDB database"):
-        await open_warehouse(url_of("duckdb", tmp_path / "notes.txt"))
+        await open_duckdb(url_of("duckdb", tmp_path / "notes.txt"))
     assert (tmp_path / "notes.txt").read_bytes() == content
 
 
@@ -71,12 +71,12 @@ async def test_a_database_of_sqlite_is_no_duckdb_database(tmp_path: Path) -> Non
     with closing(sqlite3.connect(tmp_path / "bus.db")) as other, other:
         other.execute("CREATE TABLE messages (id TEXT)")
     with pytest.raises(StorageError, match="is not a DuckDB database"):
-        await open_warehouse(url_of("duckdb", tmp_path / "bus.db"))
+        await open_duckdb(url_of("duckdb", tmp_path / "bus.db"))
 
 
 async def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be used"):
-        await open_warehouse(url_of("duckdb", tmp_path))
+        await open_duckdb(url_of("duckdb", tmp_path))
 
 
 @pytest.mark.parametrize("keep", [9_000, 13_000])
@@ -85,7 +85,7 @@ async def test_a_file_that_was_cut_off_is_called_damaged(url: str, tmp_path: Pat
     path = tmp_path / "agency.duckdb"
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(StorageError, match="damaged") as caught:
-        await open_warehouse(url)
+        await open_duckdb(url)
     assert "full backfill" in caught.value.advice
 
 
@@ -105,7 +105,7 @@ async def test_a_file_of_a_later_format_of_ours_is_left_alone(url: str, tmp_path
         connection.execute("UPDATE productive_ingest.format SET version = 2").fetchall()
     for read_only in (True, False):
         with pytest.raises(StorageError, match="format 2, and this version knows 1"):
-            await open_warehouse(url, read_only=read_only)
+            await open_duckdb(url, read_only=read_only)
 
 
 async def test_an_older_duckdb_can_read_the_file(url: str, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_a_file_that_duckdb_made_by_itself_can_be_used(url: str, tmp_path:
     with duckdb.connect(tmp_path / "agency.duckdb") as connection:
         connection.execute("CREATE TABLE mine AS SELECT 1 AS x").fetchall()
     await make(url)
-    warehouse = await open_warehouse(url, read_only=True)
+    warehouse = await open_duckdb(url, read_only=True)
     assert (await warehouse.query("SELECT * FROM mine")).rows == [(1,)]
     await warehouse.close()
 
@@ -133,7 +133,7 @@ async def test_a_file_held_by_another_process_is_busy_and_the_process_is_named(
         assert said(process) == "opened"
         for read_only in (False, True):
             with pytest.raises(BusyError) as caught:
-                await open_warehouse(url, read_only=read_only)
+                await open_duckdb(url, read_only=read_only)
             assert str(tmp_path / "agency.duckdb") in caught.value.message
             assert str(process.pid) in caught.value.message
             assert "agency.snapshot.duckdb" in caught.value.advice
@@ -147,7 +147,7 @@ async def test_the_file_is_free_again_when_the_other_process_has_ended(url: str)
 
 async def test_two_processes_can_read_at_once_and_no_one_can_write_meanwhile(url: str) -> None:
     await make(url)
-    reader = await open_warehouse(url, read_only=True)
+    reader = await open_duckdb(url, read_only=True)
     assert attempt_to_open(url, read_only=True) == "opened"
     assert attempt_to_open(url, read_only=False).startswith("BusyError")
     assert await everything(reader, DEALS) == {"1": {"id": "1", "name": "a"}}
@@ -155,10 +155,10 @@ async def test_two_processes_can_read_at_once_and_no_one_can_write_meanwhile(url
 
 
 async def test_a_second_opening_in_the_same_process_is_refused_and_the_lock_holds(url: str) -> None:
-    first = await open_warehouse(url)
+    first = await open_duckdb(url)
     for read_only in (False, True):
         with pytest.raises(BusyError, match="this very process"):
-            await open_warehouse(url, read_only=read_only)
+            await open_duckdb(url, read_only=read_only)
     assert attempt_to_open(url, read_only=True).startswith("BusyError")
     await first.close()
     await make(url)
@@ -166,14 +166,14 @@ async def test_a_second_opening_in_the_same_process_is_refused_and_the_lock_hold
 
 async def test_reading_what_nobody_has_written_yet_says_so(url: str, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no warehouse file") as caught:
-        await open_warehouse(url, read_only=True)
+        await open_duckdb(url, read_only=True)
     assert "backfill" in caught.value.advice
     assert not (tmp_path / "agency.duckdb").exists()
 
 
 async def test_a_reader_cannot_write(url: str) -> None:
     await make(url)
-    reader = await open_warehouse(url, read_only=True)
+    reader = await open_duckdb(url, read_only=True)
     with pytest.raises(StorageError, match="read-only"):
         await reader.write(DEALS, [row("2", 1)])
     await reader.close()

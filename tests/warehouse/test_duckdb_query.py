@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError
-from shared.warehouse import DuckdbWarehouse, open_warehouse
+from shared.warehouse import DuckdbWarehouse, open_duckdb
 from tests.contracts.warehouse import DEALS, EVERY_TYPE, everything, row
 
 ASKING = (
@@ -135,7 +135,7 @@ async def test_a_query_that_fails_half_way_is_refused_and_lets_go_of_the_file(
     with pytest.raises(ConfigError, match="cannot be run") as caught:
         await deals.query(statement)
     await deals.close()
-    again = await open_warehouse(url)
+    again = await open_duckdb(url)
     assert (await again.query("SELECT count(*) FROM deals")).rows == [(2,)]
     await again.close()
     assert caught.value.__traceback__ is not None, "the error, and what it refers to, is still there"

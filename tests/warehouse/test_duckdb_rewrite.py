@@ -11,7 +11,7 @@ from shared.catalog.model import ColumnType
 from shared.errors import BusyError, StorageError
 from shared.record import Record, Source, Version
 from shared.urls import url_of
-from shared.warehouse import Row, TableSchema, open_warehouse
+from shared.warehouse import Row, TableSchema, open_duckdb
 from shared.warehouse.duckdb.rewrite import rewrite
 
 PEOPLE = TableSchema("people", (("id", ColumnType.STRING), ("name", ColumnType.STRING)))
@@ -24,7 +24,7 @@ def names_in(folder: Path) -> list[str]:
 
 async def filled(path: Path) -> None:
     """A table whose first half was purged."""
-    warehouse = await open_warehouse(url_of("duckdb", path))
+    warehouse = await open_duckdb(url_of("duckdb", path))
     rows = [
         Record(str(number), "upsert", Version(1, 1), {"id": str(number), "name": f"{SECRET}, {number}."})
         for number in range(2_000)
@@ -47,7 +47,7 @@ async def test_the_content_is_the_same_and_what_was_purged_is_not_in_the_bytes(t
         "warehouse.duckdb",
         "warehouse.snapshot.duckdb",
     ]
-    warehouse = await open_warehouse(url_of("duckdb", path))
+    warehouse = await open_duckdb(url_of("duckdb", path))
     try:
         found = await warehouse.fetch(PEOPLE, ["17", "1700"])
         assert found == {"1700": {"id": "1700", "name": f"{SECRET}, 1700."}}
@@ -62,7 +62,7 @@ async def test_the_content_is_the_same_and_what_was_purged_is_not_in_the_bytes(t
 
 async def test_a_file_that_is_open_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
-    warehouse = await open_warehouse(url_of("duckdb", path))
+    warehouse = await open_duckdb(url_of("duckdb", path))
     try:
         with pytest.raises((BusyError, StorageError)):
             await rewrite(path)

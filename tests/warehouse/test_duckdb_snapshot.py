@@ -17,7 +17,7 @@ from shared.warehouse import (
     DuckdbSettings,
     DuckdbWarehouse,
     ask_for_snapshot,
-    open_warehouse,
+    open_duckdb,
     snapshot_path_of,
 )
 from shared.warehouse.duckdb.snapshot import copy_bytes
@@ -46,7 +46,7 @@ class SlowClock(ManualClock):
 
 
 async def opened(url: str, clock: ManualClock) -> DuckdbWarehouse:
-    warehouse = await open_warehouse(url, clock=clock, duckdb=DuckdbSettings(snapshot_seconds=30.0))
+    warehouse = await open_duckdb(url, clock=clock, settings=DuckdbSettings(snapshot_seconds=30.0))
     await warehouse.ensure_table(DEALS)
     return warehouse
 
@@ -170,7 +170,7 @@ async def test_copies_take_a_twentieth_of_the_time_at_most(url: str) -> None:
 
 async def test_the_copy_of_an_earlier_process_is_replaced(url: str) -> None:
     for version in (1, 2):
-        warehouse = await open_warehouse(url)
+        warehouse = await open_duckdb(url)
         await warehouse.ensure_table(DEALS)
         await warehouse.write(DEALS, [row(str(version), version, name=str(version))])
         assert await warehouse.refresh_snapshot()

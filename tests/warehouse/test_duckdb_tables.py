@@ -11,7 +11,7 @@ import pytest
 from shared.catalog import ColumnType
 from shared.errors import StorageError
 from shared.record.model import Record, Source, Version
-from shared.warehouse import DuckdbSettings, DuckdbWarehouse, Row, TableSchema, open_warehouse
+from shared.warehouse import DuckdbSettings, DuckdbWarehouse, Row, TableSchema, open_duckdb
 from tests.contracts.warehouse import DEALS, deletion, everything, row
 
 
@@ -36,7 +36,7 @@ async def test_a_column_of_another_type_is_never_retyped(warehouse: DuckdbWareho
 async def test_a_table_that_is_not_ours_is_left_alone(url: str, tmp_path: Path) -> None:
     with duckdb.connect(tmp_path / "agency.duckdb") as connection:
         connection.execute("CREATE TABLE deals (id VARCHAR, mine VARCHAR)").fetchall()
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     with pytest.raises(StorageError, match="not made by productive-ingest"):
         await warehouse.ensure_table(DEALS)
     assert await warehouse.state("deals") is None
@@ -47,13 +47,13 @@ async def test_a_table_that_is_not_ours_is_left_alone(url: str, tmp_path: Path) 
 async def test_writing_to_a_table_that_was_dropped_is_an_error_and_changes_nothing_else(
     url: str, tmp_path: Path
 ) -> None:
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     await warehouse.ensure_table(DEALS)
     await warehouse.close()
     with duckdb.connect(tmp_path / "agency.duckdb") as connection:
         connection.execute("DROP TABLE deals").fetchall()
 
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     with pytest.raises(StorageError, match="refused a statement"):
         await warehouse.write(DEALS, [row("1", 1)])
     await warehouse.ensure_table(DEALS)
@@ -117,7 +117,7 @@ async def test_calls_that_are_awaited_at_once_each_happen_as_a_whole(warehouse: 
 
 
 async def test_a_cancelled_write_is_whole_or_not_there(url: str) -> None:
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     await warehouse.ensure_table(DEALS)
     writing = asyncio.create_task(warehouse.write(DEALS, [row(str(number), 1) for number in range(5_000)]))
     await asyncio.sleep(0)
@@ -126,7 +126,7 @@ async def test_a_cancelled_write_is_whole_or_not_there(url: str) -> None:
         await writing
     await warehouse.close()
 
-    warehouse = await open_warehouse(url)
+    warehouse = await open_duckdb(url)
     state = await warehouse.state("deals")
     assert state is not None
     assert state.rows in {0, 5_000}
@@ -159,7 +159,7 @@ async def test_ids_beyond_one_page_are_all_read(
 
 async def test_the_widest_tables_can_be_checkpointed_with_little_memory(url: str, tmp_path: Path) -> None:
     settings = DuckdbSettings(checkpoint_bytes=1_000_000)
-    warehouse = await open_warehouse(url, duckdb=settings)
+    warehouse = await open_duckdb(url, settings=settings)
     columns = tuple((f"c{number}", ColumnType.STRING) for number in range(130))
     schema = TableSchema("wide", (("id", ColumnType.STRING), *columns))
     await warehouse.ensure_table(schema)

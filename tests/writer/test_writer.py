@@ -23,7 +23,7 @@ from shared.objects import Objects, open_objects
 from shared.record import Record, RecordBatch, Source, Value, Version
 from shared.record.codec import BatchCodec
 from shared.urls import url_of
-from shared.warehouse import DuckdbWarehouse, Row, TableSchema, WriteOutcome, open_warehouse
+from shared.warehouse import DuckdbWarehouse, Row, TableSchema, WriteOutcome, open_duckdb
 
 LIMITS = WriterLimits(linger_seconds=0.01, retry_seconds=0.0)
 
@@ -70,7 +70,7 @@ class Place:
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
     objects = await open_objects(url_of("file", tmp_path / "objects"))
     bus = await open_bus(url_of("sqlite", tmp_path / "bus.sqlite"))
-    warehouse = await open_warehouse(url_of("duckdb", tmp_path / "warehouse.duckdb"))
+    warehouse = await open_duckdb(url_of("duckdb", tmp_path / "warehouse.duckdb"))
     codec = BatchCodec(objects, lambda: f"claims/{uuid4().hex}", limit=100_000)
     yield Place(bus, objects, warehouse, codec, WriterTotals())
     await warehouse.close()

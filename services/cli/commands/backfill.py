@@ -24,7 +24,7 @@ from services.writer.environment import WriterTotals
 from shared.catalog.selection import SelectedTable
 from shared.errors import ExitCode
 from shared.productive import ProductiveClient
-from shared.urls import path_of
+from shared.urls import path_of, scheme_of
 from shared.warehouse import Warehouse
 
 
@@ -78,7 +78,7 @@ async def backfill(
         summary, totals = await crawl_and_write(
             invocation, world, client, names=names, scope=Scope(Mode.FULL) if full else scope, fresh=fresh
         )
-    if world.embedded:
+    if world.local_bus:
         print_summary(output, summary, totals.applied, settings.warehouse_url)
     else:
         print_summary(output, summary, {}, settings.bus_url)
@@ -95,7 +95,7 @@ async def crawl_and_write(
     scope: Scope | None = None,
     fresh: bool = False,
 ) -> tuple[CrawlSummary, WriterTotals]:
-    """One crawl with its progress shown, written as well where the stores are embedded."""
+    """One crawl with its progress shown, written as well where the bus is of this machine."""
     await world.refuse_other_organizations()
     tables = _chosen(world, names)
     scope = await scope_of_first(world, scope or Scope())
@@ -111,7 +111,7 @@ async def crawl_and_write(
         def copy() -> AbstractAsyncContextManager[Warehouse | None]:
             return copy_to_compare(world.settings, invocation.output)
 
-        if world.embedded:
+        if world.local_bus:
             everything = dataclasses.replace(world, tables={**world.tables, **tables})
             outcome, recycled = await read_and_write_while(everything, totals, work, copy)
         else:
@@ -125,7 +125,8 @@ async def scope_of_first(world: World, asked: Scope) -> Scope:
 
     To be asked before the warehouse is opened, because that makes an empty one.
     """
-    lost = world.embedded and not path_of(world.settings.warehouse_url).exists()
+    url = world.settings.warehouse_url
+    lost = scheme_of(url) == "duckdb" and not path_of(url).exists()
     if lost and await world.checkpoints.run() is not None:
         return Scope(Mode.FULL, reason="the warehouse is new")
     return asked

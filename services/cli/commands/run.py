@@ -12,14 +12,15 @@ from services.cli.commands.serve import listening, listening_options, tell_addre
 from services.cli.deletions import comparing, look_into_bin
 from services.cli.live import live
 from services.cli.options import Invocation, common_options, run_async
-from services.cli.pipeline import embedded_writer, keep_snapshot
+from services.cli.pipeline import open_writer
 from services.cli.render.progress import show_progress
 from services.cli.render.summary import deletion_remarks
 from services.cli.supervision import Crew, stop_on_signals
+from services.cli.warehouses import keep_copy, renew_copy, where_to_ask
 from services.cli.world import World, open_client, open_world
 from services.writer.environment import WriterTotals
 from shared.config import Settings
-from shared.errors import ConfigError, TransientError
+from shared.errors import TransientError
 from shared.productive import ProductiveClient
 from shared.warehouse import Warehouse
 
@@ -49,23 +50,18 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
     settings, output = listening(invocation.settings, host, port), invocation.output
     totals = WriterTotals()
     async with open_client(settings) as client, open_world(settings) as world:
-        if not world.embedded:
-            raise ConfigError(
-                "`run` needs the embedded stores (sqlite: and duckdb:)",
-                advice="Run `serve`, `backfill` and `writer` as processes of their own instead.",
-            )
         await world.refuse_other_organizations()
         scope = await scope_of_first(world, Scope())
         async with (
-            embedded_writer(world, totals) as (writer, warehouse),
+            open_writer(world, totals) as (writer, warehouse),
             live(world, client, output.note) as service,
         ):
             await tell_address(output, service)
-            output.note(f"for queries there is {warehouse.snapshot_path}; Ctrl-C ends it")
+            output.note(f"{where_to_ask(warehouse)}; Ctrl-C ends it")
             crew = Crew()
             crew.start(writer.run(), writer.stop)
             service.join(crew)
-            crew.start(keep_snapshot(warehouse))
+            crew.start(keep_copy(warehouse))
             crawling = _modest(client, settings)
             crawls = _crawl_again_and_again(
                 invocation, world, crawling, warehouse, seconds=minutes * 60, scope=scope
@@ -73,7 +69,7 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
             crew.start(crawls)
             await crew.run(stop_on_signals())
             counts = service.counts()
-            await warehouse.refresh_snapshot(force=True)
+            await renew_copy(warehouse)
     output.result(
         {
             "written": totals.applied,

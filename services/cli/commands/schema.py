@@ -17,13 +17,14 @@ from services.cli.purging import alone
 from services.cli.reading import open_for_reading
 from services.cli.schema import addition, dropped, table_of
 from services.cli.selection import Selection
+from services.cli.warehouses import renew_copy
 from services.cli.world import World, open_world, organization_id
 from shared.catalog import ColumnType
 from shared.catalog.changes import SchemaChanges, SchemaStore
 from shared.catalog.drift import TableDrift, table_drift, types_by_field
 from shared.errors import BusyError, StorageError
 from shared.objects.lease import is_held
-from shared.warehouse import DuckdbWarehouse, TableState
+from shared.warehouse import QueryableWarehouse, TableState
 from shared.warehouse.port import OWN_COLUMNS
 
 _OWN = frozenset(name for name, _ in OWN_COLUMNS)
@@ -132,7 +133,7 @@ async def drop(invocation: Invocation, name: str, yes: bool) -> None:
             # First of all: a drop that is cut off must not have made room for new values.
             await change.store.save(changes)
             removed = await warehouse.purge_column(table_name, column)
-            await warehouse.refresh_snapshot(force=True)
+            await renew_copy(warehouse)
         letters = (await world.bus.backlog()).dead_letters
     output.say("Dropped; it is not filled any more." if removed else "It is not filled any more.")
     output.say(f"`productive-ingest schema add {table_name}.{column}` takes it in again.")
@@ -165,9 +166,9 @@ async def _states(invocation: Invocation, tables: Mapping[str, Any]) -> Mapping[
     return {name: state for name, state in states.items() if state is not None}
 
 
-async def _values(warehouse: DuckdbWarehouse, table: str, column: str) -> int:
-    quoted = column.replace('"', '""')
-    answer = await warehouse.query(f'select count("{quoted}") from "{table}"')  # noqa: S608 -- known names
+async def _values(warehouse: QueryableWarehouse, table: str, column: str) -> int:
+    question = f"select count({warehouse.quote(column)}) from {warehouse.quote(table)}"  # noqa: S608 -- quoted
+    answer = await warehouse.query(question)
     return int(answer.rows[0][0])
 
 

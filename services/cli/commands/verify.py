@@ -92,7 +92,7 @@ async def verify(
             _print(output, [one.verdict for one in findings])
             repairs = await _repaired(world, client, tables, findings)
             _print_repairs(output, repairs)
-            if world.embedded:
+            if world.local_bus:
                 findings = await compared()
     verdicts = [one.verdict for one in findings]
     _print(output, verdicts)
@@ -122,7 +122,7 @@ async def _repaired(
     tables: Mapping[str, SelectedTable],
     findings: Sequence[Findings],
 ) -> Sequence[Repair]:
-    """What was found is published as it is now, and written where the stores are embedded."""
+    """What was found is published as it is now, and written where the bus is of this machine."""
     await world.refuse_other_organizations()
     moment = datetime.fromtimestamp(world.clock.now_us() / MICROSECONDS, UTC)
     env = RepairEnvironment(
@@ -139,7 +139,7 @@ async def _repaired(
     async def work() -> list[Repair]:
         return await repair(env, findings)
 
-    return await (write_while(world, WriterTotals(), work) if world.embedded else work())
+    return await (write_while(world, WriterTotals(), work) if world.local_bus else work())
 
 
 def _print(output: Output, verdicts: Sequence[Verdict]) -> None:

@@ -219,15 +219,15 @@ async def _open(invocation: Invocation, retry: RetryPolicy = PROMPT) -> AsyncIte
 
 
 async def _replay(desk: _Desk, since_us: int, *, failed_only: bool) -> Replayed:
-    """Replay, and with the embedded stores see it written: nobody else may be running."""
+    """Replay, and with a bus of this machine see it written: nobody else may be running."""
 
     async def work() -> Replayed:
         outcome = await replay_webhooks(desk.replay, since_us, failed_only=failed_only)
-        if desk.world.embedded:
+        if desk.world.local_bus:
             await _read_deliveries(desk)
         return outcome
 
-    if desk.world.embedded:
+    if desk.world.local_bus:
         return await write_while(desk.world, WriterTotals(), work)
     return await work()
 

@@ -6,8 +6,9 @@ import click
 
 from services.cli.options import Invocation, common_options, run_async
 from services.cli.output import Output
-from services.cli.pipeline import embedded_writer, keep_snapshot
+from services.cli.pipeline import open_writer
 from services.cli.supervision import Crew, stop_on_signals
+from services.cli.warehouses import keep_copy, renew_copy
 from services.cli.world import open_world
 from services.writer.environment import WriterTotals
 
@@ -19,22 +20,22 @@ from services.writer.environment import WriterTotals
 async def writer(invocation: Invocation, drain: bool) -> None:
     """Write what waits on the bus into the warehouse, until stopped.
 
-    While it runs it alone has the warehouse file; a read-only copy beside it, refreshed every half minute,
-    is there for queries.
+    While it runs it alone has the file of an embedded warehouse; a read-only copy beside it, refreshed every
+    half minute, is there for queries. On Pub/Sub and BigQuery several may run side by side.
     """
     totals = _Reporting(invocation.output)
     async with (
         open_world(invocation.settings) as world,
-        embedded_writer(world, totals) as (service, warehouse),
+        open_writer(world, totals) as (service, warehouse),
     ):
         invocation.output.note(f"writing to {invocation.settings.warehouse_url}; Ctrl-C ends it")
         if drain:
             service.drain()
         crew = Crew()
         crew.start(service.run(), service.stop)
-        crew.start(keep_snapshot(warehouse))
+        crew.start(keep_copy(warehouse))
         await crew.run(stop_on_signals())
-        await warehouse.refresh_snapshot(force=True)
+        await renew_copy(warehouse)
     invocation.output.result({"written": totals.applied, "refused": totals.refused, "stale": totals.stale})
 
 

@@ -11,12 +11,13 @@ from typing import Any
 from shared.record.model import Value
 from shared.warehouse.duckdb import purge, reading, sql
 from shared.warehouse.duckdb.engine import Engine
-from shared.warehouse.duckdb.query import QueryResult, run_query
+from shared.warehouse.duckdb.query import run_query
 from shared.warehouse.duckdb.snapshot import Snapshot
 from shared.warehouse.duckdb.stopping import Stop
 from shared.warehouse.duckdb.tables import ensure, state_of
 from shared.warehouse.duckdb.upsert import upsert
 from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
+from shared.warehouse.queries import QueryResult
 
 _CHUNK = 10_000
 
@@ -104,6 +105,10 @@ class DuckdbWarehouse:
         """See `Warehouse.matching`; the ids come in order."""
         return await self._engine.run(lambda cursor: reading.ids_matching(cursor, table, column, values))
 
+    async def reading_bytes(self, table: str, columns: Sequence[str]) -> int | None:  # noqa: ARG002
+        """See `Warehouse.reading_bytes`: a file of one's own costs nothing to read."""
+        return None
+
     async def fetch(self, schema: TableSchema, ids: Sequence[str]) -> Mapping[str, Mapping[str, Value]]:
         """See `Warehouse.fetch`; columns that the table does not have yet are NULL."""
         return await self._engine.run(lambda cursor: reading.fetch(cursor, schema, ids))
@@ -125,6 +130,10 @@ class DuckdbWarehouse:
         removed = await self._engine.run(lambda cursor: purge.purge_table(cursor, table))
         self._snapshot.note_change()
         return removed
+
+    def quote(self, name: str) -> str:
+        """See `QueryableWarehouse.quote`."""
+        return sql.quote(name)
 
     async def query(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from shared.errors import ConfigError
 from shared.warehouse.duckdb.execute import execute
 from shared.warehouse.duckdb.failures import first_line
 from shared.warehouse.duckdb.stopping import Stop
+from shared.warehouse.queries import QueryResult
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _READING = frozenset({duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN})
@@ -26,19 +26,6 @@ _STORE_FAILURES = (
 )
 _STORE_FAILED = re.compile(r"\b(IO|Out of Memory|FATAL|INTERNAL) Error")
 _CHUNK = 2_048
-
-
-@dataclass(frozen=True, slots=True)
-class QueryResult:
-    """What a query found; `truncated` when there was more than the rows asked for.
-
-    Values are plain Python: TIMESTAMPTZ a datetime in UTC, DATE a date, DECIMAL and HUGEINT a Decimal,
-    JSON its text.
-    """
-
-    columns: list[str]
-    rows: list[tuple[Any, ...]]
-    truncated: bool = False
 
 
 def run_query(
