@@ -115,7 +115,8 @@ class Home:
             for name, value in os.environ.items()
             if not name.startswith(_OURS) and name.lower() not in _PROXIES
         }
-        return {**kept, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200", **self.variables}
+        shown = {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200", "PYTHONFAULTHANDLER": "1"}
+        return {**kept, **shown, **self.variables}
 
     def run(self, *arguments: str, module: str = "services.cli", patience: float = PATIENCE) -> Ended:
         """Run a command to its end."""
@@ -173,8 +174,13 @@ class Started:
         self.process.send_signal(number)
 
     def end(self, patience: float = PATIENCE) -> Ended:
-        """Wait for its end."""
-        stdout, stderr = self.process.communicate(timeout=patience)
+        """Wait for its end; one that does not come is told with what its threads were at."""
+        try:
+            stdout, stderr = self.process.communicate(timeout=patience)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            _, stderr = self.process.communicate()
+            raise AssertionError(f"it did not end within {patience:g} s:\n{stderr}") from None
         return Ended(self.process.returncode, stdout or "", stderr or "").checked()
 
     def line(self, beginning: str) -> str:
