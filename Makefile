@@ -7,7 +7,7 @@ CLOUD  := $(VENV)/.installed-cloud
 DEV    := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench catalog lock cloud clean
+.PHONY: help demo test coverage lint format bench catalog lock cloud clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ demo: $(STAMP) ## crawl the sandbox organization into a DuckDB file and query it
 	@$(BIN)/productive-ingest demo
 
 test: $(DEV) ## run the whole test suite
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+coverage: $(DEV) ## run the whole test suite and tell which lines it did not reach; half as slow again
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lint: $(DEV) ## formatting, lint rules and types
