@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.writer.notes import notes_of
 from services.writer.private import private_columns
 from shared.catalog import Catalog, ColumnType
 from shared.catalog.selection import SelectedTable, SelectionRules, select
@@ -91,10 +92,7 @@ class Schemas:
         for name, private in self._private.items():
             if name in self._types:
                 self._types[name] |= dict.fromkeys(private.hashed, ColumnType.STRING)
-        self._schemas |= {
-            name: TableSchema(name, one.typed_columns, history=self.keeps_history(name))
-            for name, one in chosen.tables.items()
-        }
+        self._schemas |= {name: self._table_schema(one) for name, one in chosen.tables.items()}
 
     def _knows(self, table: str, columns: Iterable[str]) -> bool:
         return table in self._types and (self._types[table].keys() | _OWN).issuperset(columns)
@@ -121,8 +119,12 @@ class Schemas:
     def _default(self, table: str) -> TableSchema:
         catalog, _, rules = self._chosen
         only = replace(rules, only=(table,), add=(), skip=())
-        columns = select(catalog, only)[table].typed_columns
-        return TableSchema(table, columns, history=self.keeps_history(table))
+        return self._table_schema(select(catalog, only)[table])
+
+    def _table_schema(self, selected: SelectedTable) -> TableSchema:
+        name = selected.name
+        notes = notes_of(selected.table, self._private[name].hashed if name in self._private else ())
+        return TableSchema(name, selected.typed_columns, history=self.keeps_history(name), notes=notes)
 
 
 def fit(record: Record, schema: TableSchema) -> Record:

@@ -19,6 +19,19 @@ OWN_COLUMNS: tuple[tuple[str, ColumnType], ...] = (
 
 
 @dataclass(frozen=True)
+class TableNotes:
+    """What people should know of a table, for stores that show it to them; nothing depends on it but words.
+
+    `columns` are descriptions by column, `live` says that webhooks bring the table's changes: a store that
+    may choose how late it shows them should not.
+    """
+
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    live: bool = False
+
+
+@dataclass(frozen=True)
 class TableSchema:
     """The columns that a table shall have: `id` first, then those chosen, without our own.
 
@@ -29,6 +42,7 @@ class TableSchema:
     name: str
     columns: tuple[tuple[str, ColumnType], ...]
     history: bool = False
+    notes: TableNotes = field(default=TableNotes(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +157,13 @@ class Warehouse(Protocol):
 
         Only columns of STRING and STRING_ARRAY match anything; nothing does where there is no such table
         or column.
+        """
+        ...
+
+    async def reading_bytes(self, table: str, columns: Sequence[str]) -> int | None:
+        """How many bytes reading these columns of all rows would be billed for; None where reading is free.
+
+        0 for a table or columns that are not there.
         """
         ...
 

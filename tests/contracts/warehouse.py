@@ -538,6 +538,12 @@ class WarehouseContract:
         assert await tombstones(deals, observed_before_us=7) == {("2", 6, 6), ("5", 3, 3)}
         assert [chunk async for chunk in deals.tombstones("tasks")] == []
 
+    async def test_what_reading_costs_is_told_before_it_is_done(self, deals: Warehouse) -> None:
+        await deals.write(DEALS, [row("1", 1, name="a", position=1)])
+        costs = [await deals.reading_bytes("deals", names) for names in (["id"], ["id", "name", "position"])]
+        assert costs == [None, None] or 0 <= (costs[0] or 0) <= (costs[1] or 0)
+        assert not await deals.reading_bytes("tasks", ["id"])
+
     async def test_rows_are_found_by_a_text_that_they_hold(self, warehouse: Warehouse) -> None:
         await warehouse.ensure_table(EVERY_TYPE)
         await warehouse.write(
