@@ -5,109 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from shared.telemetry import metrics
+from shared.telemetry.metric import FewNames
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
-_ANSWER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_READ_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-_MOST_TABLES = 200
-_OTHER_TABLES = "others"
-
 
 class ReceiverMetrics:
-    """All metrics of one process, in a registry of their own. Is a `ReadingObserver`, too.
+    """The receiver's and the reading's metrics. Is a `ReadingObserver`, too.
 
-    Calls must be made on the event loop; none blocks.
+    They are put into `registry`, together with those of whatever else runs in the process; into one of their
+    own by default. Calls must be made on the event loop; none blocks.
     """
 
-    def __init__(self) -> None:
-        registry = CollectorRegistry()
-        self.registry = registry
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry = registry or CollectorRegistry()
 
-        deliveries = Counter(
-            "productive_receiver_deliveries",
-            "Deliveries that were answered with 200, by what became of them: accepted, spooled, duplicate.",
-            ["outcome"],
-            registry=registry,
-        )
+        deliveries = metrics.RECEIVER_DELIVERIES.counter(registry)
         self._accepted = deliveries.labels("accepted")
         self._spooled = deliveries.labels("spooled")
         self._duplicate = deliveries.labels("duplicate")
-        self._refused = Counter(
-            "productive_receiver_refused",
-            "Requests to the webhooks' address that were refused, by reason.",
-            ["reason"],
-            registry=registry,
-        )
-        self._shed = Counter(
-            "productive_receiver_shed",
-            "Requests that were answered with 503, by what was short: memory, storage, secrets; or error.",
-            ["reason"],
-            registry=registry,
-        )
-        self._bytes = Counter(
-            "productive_receiver_body_bytes",
-            "Bytes of the bodies that were answered with 200.",
-            registry=registry,
-        )
-        self._answer = Histogram(
-            "productive_receiver_answer_seconds",
-            "From the head of a request to the webhooks' address to its answer.",
-            buckets=_ANSWER_SECONDS,
-            registry=registry,
-        )
-        self._closed = Counter(
-            "productive_receiver_connections_closed",
-            "Connections that were closed to make room for others.",
-            registry=registry,
-        )
-        self._swept = Counter(
-            "productive_receiver_swept", "Deliveries that went from the spool to the bus.", registry=registry
-        )
-        self._set_aside = Counter(
-            "productive_receiver_unreadable",
-            "Objects of the spool that could not be read and were moved to spool-unreadable/.",
-            registry=registry,
-        )
-        self._connections = Gauge("productive_receiver_connections", "Open connections.", registry=registry)
-        self._bodies = Gauge(
-            "productive_receiver_bodies_bytes", "Bytes of bodies in memory.", registry=registry
-        )
-        self._intake_up = Gauge(
-            "productive_receiver_intake_up",
-            "1 while the intake bus takes deliveries, 0 after it failed.",
-            registry=registry,
-        )
-        self._spool_up = Gauge(
-            "productive_receiver_spool_up",
-            "1 while the objects take deliveries (or none had to go there), 0 after they failed.",
-            registry=registry,
-        )
-        self._spool_bytes = Gauge(
-            "productive_receiver_spool_bytes", "Bytes that are kept in the spool.", registry=registry
-        )
+        self._refused = metrics.RECEIVER_REFUSED.counter(registry)
+        self._shed = metrics.RECEIVER_SHED.counter(registry)
+        self._bytes = metrics.RECEIVER_BODY_BYTES.counter(registry)
+        self._answer = metrics.RECEIVER_ANSWER_SECONDS.histogram(registry)
+        self._closed = metrics.RECEIVER_CONNECTIONS_CLOSED.counter(registry)
+        self._swept = metrics.RECEIVER_SWEPT.counter(registry)
+        self._set_aside = metrics.RECEIVER_UNREADABLE.counter(registry)
+        self._connections = metrics.RECEIVER_CONNECTIONS.gauge(registry)
+        self._bodies = metrics.RECEIVER_BODIES_BYTES.gauge(registry)
+        self._intake_up = metrics.RECEIVER_INTAKE_UP.gauge(registry)
+        self._spool_up = metrics.RECEIVER_SPOOL_UP.gauge(registry)
+        self._spool_bytes = metrics.RECEIVER_SPOOL_BYTES.gauge(registry)
 
-        self._settled = Counter(
-            "productive_reading_settled",
-            "Deliveries the reading is done with, by table and outcome: published (the payload was whole), "
-            "reread, deleted, skipped, dead.",
-            ["outcome", "table"],
-            registry=registry,
-        )
-        self._read = Histogram(
-            "productive_reading_request_seconds",
-            "How long Productive took to answer a request for changed records.",
-            buckets=_READ_SECONDS,
-            registry=registry,
-        )
-        self._waiting = Gauge(
-            "productive_reading_waiting",
-            "Deliveries held that wait for their record to be read again.",
-            registry=registry,
-        )
-        self._tables: set[str] = set()
+        self._settled = metrics.READING_SETTLED.counter(registry)
+        self._read = metrics.READING_REQUEST_SECONDS.histogram(registry)
+        self._waiting = metrics.READING_WAITING.gauge(registry)
+        self._name_of = FewNames()
 
     def accepted(self, size: int) -> None:
         """A delivery of `size` bytes is on the bus."""
@@ -166,11 +103,7 @@ class ReceiverMetrics:
 
     def settled(self, outcome: str, table: str, count: int) -> None:
         """See `ReadingObserver.settled`."""
-        if table not in self._tables:
-            if len(self._tables) >= _MOST_TABLES:
-                table = _OTHER_TABLES
-            self._tables.add(table)
-        self._settled.labels(outcome, table).inc(count)
+        self._settled.labels(outcome, self._name_of(table)).inc(count)
 
     def read_took(self, seconds: float) -> None:
         """See `ReadingObserver.read_took`."""
