@@ -1,0 +1,1 @@
+"""Objects in a bucket of Cloud Storage, under a prefix."""

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from shared.clock import SystemClock
+from shared.objects import Objects
+from shared.objects.gcs.connect import connect
+from tests.contracts.objects import ObjectsContract, ObjectsHarness
+
+
+class GcsHarness:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def open(self) -> Objects:
+        return await connect(self._url, clock=SystemClock())
+
+
+class TestGcsObjects(ObjectsContract):
+    @pytest.fixture
+    def harness(self, bucket: str) -> ObjectsHarness:
+        return GcsHarness(f"gs://{bucket}")
+
+
+class TestGcsObjectsUnderAPrefix(ObjectsContract):
+    @pytest.fixture
+    def harness(self, bucket: str) -> ObjectsHarness:
+        return GcsHarness(f"gs://{bucket}/acme/ingest")
