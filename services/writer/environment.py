@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from services.writer.metrics import WriterMetrics
 from services.writer.schemas import Schemas
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -86,3 +87,4 @@ class WriterEnvironment:
     observer: WriterObserver
     limits: WriterLimits = WriterLimits()
     keep_out: KeepOut = field(default_factory=NothingKeptOut)
+    metrics: WriterMetrics = field(default_factory=WriterMetrics)

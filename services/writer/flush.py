@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from services.writer.environment import WriterEnvironment
 from services.writer.pending import Pending, Taken, all_rows, newest_rows
+from services.writer.progress import Progress
 from shared.bus.port import Delivery
 from shared.errors import HaltedError, OwnerError, RecordError, TransientError
 from shared.record import RecordBatch
@@ -19,8 +20,9 @@ log = logging.getLogger(__name__)
 class Flusher:
     """The writing half of the writer. One flush at a time; it owns the schemas and the brake."""
 
-    def __init__(self, env: WriterEnvironment) -> None:
+    def __init__(self, env: WriterEnvironment, progress: Progress) -> None:
         self._env = env
+        self._progress = progress
         self._ensured: dict[str, TableSchema] = {}
         self._fates: deque[bool] = deque(maxlen=env.limits.brake_window)
 
@@ -54,6 +56,8 @@ class Flusher:
         """Set a whole message aside."""
         await self._env.bus.dead_letter(delivery.lease_id, reason)
         self._env.observer.dead_lettered(reason)
+        self._env.metrics.settled("dead")
+        self._progress.confirmed()
         self._settle(good=False)
 
     async def _write(self, messages: Sequence[Taken]) -> None:
@@ -61,10 +65,17 @@ class Flusher:
         found = all_rows if self._env.schemas.keeps_history(table) else newest_rows
         schema, rows = await self._env.schemas.fitted(table, await self._let_in(table, found(messages)))
         await self._ensure(schema)
+        clock, metrics = self._env.clock, self._env.metrics
+        began = clock.monotonic()
         outcome = await self._env.warehouse.write(schema, rows)
+        seconds, now_us = clock.monotonic() - began, clock.now_us()
         for refused in outcome.refused:
             await self._bury(messages[0].batch, rows, refused)
         await self._env.bus.ack([taken.delivery.lease_id for taken in messages])
+        self._progress.confirmed()
+        metrics.settled("written", len(messages))
+        metrics.durable(messages, now_us)
+        metrics.wrote(schema.name, outcome, rows=len(rows), seconds=seconds, now_us=now_us)
         for taken in messages:
             if taken.claim is not None:
                 await self._env.codec.remove_claim(taken.claim)
@@ -80,6 +91,7 @@ class Flusher:
         if not kept_out:
             return rows
         self._env.observer.kept_out(table, kept_out)
+        self._env.metrics.kept_out(table, kept_out)
         return [row for row in rows if not keep_out.holds(table, row.record.id)]
 
     async def _ensure(self, schema: TableSchema) -> None:
@@ -97,6 +109,7 @@ class Flusher:
     async def _give_back(self, messages: Sequence[Taken]) -> None:
         ids = [taken.delivery.lease_id for taken in messages]
         await self._env.bus.release(ids, delay_seconds=self._env.limits.retry_seconds)
+        self._env.metrics.settled("returned", len(ids))
 
     async def _retry_or_reject(self, messages: Sequence[Taken], reason: str) -> None:
         worn_out = [taken for taken in messages if taken.delivery.attempt >= self._env.limits.attempts]

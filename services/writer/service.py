@@ -11,6 +11,7 @@ import contextlib
 from services.writer.environment import WriterEnvironment
 from services.writer.flush import Flusher
 from services.writer.pending import Pending
+from services.writer.progress import Progress
 from shared.errors import IngestError, OwnerError, RecordError
 
 _IDLE_SECONDS = 0.5
@@ -23,11 +24,22 @@ class Writer:
 
     def __init__(self, env: WriterEnvironment) -> None:
         self._env = env
-        self._flusher = Flusher(env)
+        self._progress = Progress(env.clock)
+        self._flusher = Flusher(env, self._progress)
         self._gathering = Pending()
         self._writing = Pending()
         self._stopping = asyncio.Event()
         self._draining = asyncio.Event()
+        env.metrics.watch(
+            held=lambda: len(self._held()),
+            oldest_seconds=lambda: self._progress.oldest_held_seconds,
+            alive=lambda: self.is_alive,
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it gets on, be it that there is nothing to do; if not, ending the process is what helps."""
+        return self._progress.is_alive
 
     def stop(self) -> None:
         """Write what has been taken, then return."""
@@ -50,6 +62,7 @@ class Writer:
                     flushing = None
                 if self._gathering:
                     self._writing, self._gathering = self._gathering, Pending()
+                    self._progress.began()
                     flushing = asyncio.create_task(self._flush())
                 elif self._draining.is_set() and await self._env.bus.is_drained():
                     return
@@ -73,6 +86,7 @@ class Writer:
             raise
         finally:
             self._writing = Pending()
+            self._progress.ended()
 
     async def _gather(self, flushing: asyncio.Task[None] | None) -> None:
         """Pull into the gathering batch until it is full or due; come back empty-handed when idle."""
@@ -100,15 +114,20 @@ class Writer:
             max_bytes=max(1, (self._env.limits.bytes - pending.bytes) // _COMPRESSION),
             wait_seconds=wait_seconds,
         )
+        self._progress.came_round()
         for delivery in deliveries:
             try:
                 pending.add(delivery, await self._env.codec.decode(delivery.message))
+                self._progress.took()
             except RecordError as error:
                 await self._flusher.reject(delivery, error.message)
 
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._env.limits.extend_seconds)
-            held = self._gathering.lease_ids() + self._writing.lease_ids()
+            held = self._held()
             if held:
                 await self._env.bus.extend(held)
+
+    def _held(self) -> list[str]:
+        return self._gathering.lease_ids() + self._writing.lease_ids()

@@ -1,4 +1,4 @@
-"""Every metric there is, declared once. `docs/metrics.md` is generated from this page by `make metrics`."""
+"""The metrics of the receiver, and of the reading of what it took."""
 
 from __future__ import annotations
 
@@ -168,23 +168,3 @@ READING_WAITING: Final = Metric(
     "Grows for long: Productive does not answer, or the limits do not suffice; they are safe on the "
     "intake bus.",
 )
-
-METRICS: Final = (
-    RECEIVER_DELIVERIES,
-    RECEIVER_REFUSED,
-    RECEIVER_SHED,
-    RECEIVER_BODY_BYTES,
-    RECEIVER_ANSWER_SECONDS,
-    RECEIVER_CONNECTIONS,
-    RECEIVER_CONNECTIONS_CLOSED,
-    RECEIVER_BODIES_BYTES,
-    RECEIVER_INTAKE_UP,
-    RECEIVER_SPOOL_UP,
-    RECEIVER_SPOOL_BYTES,
-    RECEIVER_SWEPT,
-    RECEIVER_UNREADABLE,
-    READING_SETTLED,
-    READING_REQUEST_SECONDS,
-    READING_WAITING,
-)
-"""All of them, in the order of the page."""
