@@ -57,6 +57,7 @@ def test_every_confirmation_starts_its_time_anew(progress: Progress, clock: Manu
         progress.began()
         progress.took()
         clock.advance(PATIENCE_SECONDS - 1)
+        progress.came_round()
         progress.confirmed()
         progress.ended()
     assert progress.is_alive

@@ -8,8 +8,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from shared.telemetry import metrics
 from shared.telemetry.metric import FewNames
+from shared.telemetry.metrics import intake as metrics
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
