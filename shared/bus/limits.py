@@ -35,6 +35,29 @@ class BusSettings:
     publish_deadline_seconds: float = 300.0
     """How long `publish` waits for room before it raises `BackpressureError`."""
 
+    max_unpublished_bytes: int = 32 * 1024 * 1024
+    """How many bytes may be on their way to a remote bus before `publish` waits for room."""
+
+    max_outstanding_messages: int = 8_000
+    """How many messages a remote bus may have delivered here that are not acked yet; two full batches of the
+    writer are 5,000 records, and a webhook's message holds one."""
+
+    max_outstanding_bytes: int = 16 * 1024 * 1024
+    """How many bytes those may have; two full batches of the writer are 8 MiB when decoded, less as messages.
+    One message larger than the rest of this is delivered all the same."""
+
+    request_seconds: float = 10.0
+    """How long a remote bus may take to answer one request (a large one gets more)."""
+
+    retry_seconds: float = 60.0
+    """How long a request to a remote bus is tried again before it ends with `UnreachableError`."""
+
+    quiet_seconds: float = 5.0
+    """How long a remote bus must deliver nothing before it is taken to be empty, where it cannot tell."""
+
+    silent_seconds: float = 60.0
+    """How long a stream of a remote bus may bring nothing before it is found out whether messages wait."""
+
     def __post_init__(self) -> None:
         if not 0 < self.lease_seconds <= MAX_LEASE_SECONDS:
             raise ConfigError(
@@ -44,6 +67,17 @@ class BusSettings:
             raise ConfigError(
                 "a bus without room, or with a negative deadline", advice="Choose positive numbers."
             )
+        remote = (
+            self.max_unpublished_bytes,
+            self.max_outstanding_messages,
+            self.max_outstanding_bytes,
+            self.request_seconds,
+            self.retry_seconds,
+            self.quiet_seconds,
+            self.silent_seconds,
+        )
+        if min(remote) <= 0:
+            raise ConfigError("a remote bus without room or patience", advice="Choose positive numbers.")
 
 
 def size_of(message: Message) -> int:

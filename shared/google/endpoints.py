@@ -25,6 +25,11 @@ CHANNEL_OPTIONS: Final[Sequence[tuple[str, int]]] = (
     # A connection that a firewall or a load balancer forgot is noticed within a minute.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    # By default channels to one address share a connection, and a new channel would be as dead as the old.
+    ("grpc.use_local_subchannel_pool", 1),
+    # A server that is back is found again within seconds; the default grows to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 250),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
 

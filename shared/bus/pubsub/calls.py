@@ -1,0 +1,80 @@
+"""One call to Pub/Sub: with a deadline of ours, tried again for a bounded time, and errors in our words.
+
+Google's clients would retry by themselves for ten minutes, far past what any caller of ours waits for, so
+every call is made with `retry=None`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from google.api_core import exceptions
+
+from shared.bus.pubsub.clients import C, Renewable
+from shared.bus.pubsub.failures import translated
+from shared.bus.pubsub.names import Names
+from shared.clock import Clock
+from shared.google.failures import is_transient
+
+T = TypeVar("T")
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_SPARE_SECONDS = 2.0
+"""How much later than gRPC's deadline our own ends a call that gRPC has forgotten."""
+
+_SLOWEST_BYTES_PER_SECOND = 200_000
+"""A line slower than this is taken for a dead one."""
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait after so many failures in a row: doubling, bounded, and never the same for two."""
+    longest = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+    return longest * (0.5 + random.random() / 2)  # noqa: S311 -- to spread, not to hide
+
+
+class Calls(Generic[C]):
+    """Makes calls with one renewable client."""
+
+    def __init__(
+        self,
+        client: Renewable[C],
+        names: Names,
+        *,
+        clock: Clock,
+        request_seconds: float,
+        retry_seconds: float,
+    ) -> None:
+        self._client = client
+        self._names = names
+        self._clock = clock
+        self._request_seconds = request_seconds
+        self._retry_seconds = retry_seconds
+
+    async def make(self, call: Callable[[C, float], Awaitable[T]], *, size: int = 0) -> T:
+        """What `call(client, timeout)` returns; `size` is in bytes and lengthens the deadline.
+
+        A call that meets its deadline is tried on a new connection. `UnreachableError` after the time for
+        trying again; refusals come at once, `InvalidArgument` as it is, all others in our words.
+        """
+        seconds = self._request_seconds + size / _SLOWEST_BYTES_PER_SECOND
+        end = self._clock.monotonic() + max(self._retry_seconds, seconds)
+        failures = 0
+        while True:
+            client = self._client.get()
+            try:
+                async with asyncio.timeout(seconds + _SPARE_SECONDS):
+                    return await call(client, seconds)
+            except exceptions.InvalidArgument:
+                raise
+            except Exception as error:
+                failures += 1
+                if isinstance(error, (TimeoutError, exceptions.DeadlineExceeded)):
+                    self._client.renew(client)
+                pause = pause_after(failures)
+                if not is_transient(error) or self._clock.monotonic() + pause >= end:
+                    raise translated(error, self._names) from error
+            await self._clock.sleep(pause)
