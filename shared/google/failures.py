@@ -56,6 +56,18 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, TRANSIENT) or type(error).__module__.startswith(("requests.", "urllib3."))
 
 
+def is_without_credentials(error: BaseException) -> bool:
+    """Whether nobody, or nobody that Google knows, has asked."""
+    return isinstance(error, _NO_CREDENTIALS)
+
+
+def is_switched_off(error: BaseException) -> bool:
+    """Whether the service's API is not switched on in the project."""
+    return isinstance(error, exceptions.Forbidden) and (
+        getattr(error, "reason", None) == "SERVICE_DISABLED" or "has not been used in project" in str(error)
+    )
+
+
 def as_ours(error: Exception, place: Place) -> IngestError:
     """The error in our words, with the command that mends it where one does."""
     if isinstance(error, IngestError):
@@ -65,7 +77,7 @@ def as_ours(error: Exception, place: Place) -> IngestError:
             f"{place.what}: {place.service.title} does not answer ({_brief(error)})",
             advice="It is tried again; https://status.cloud.google.com tells of troubles of Google's.",
         )
-    if isinstance(error, _NO_CREDENTIALS):
+    if is_without_credentials(error):
         return StorageError(
             f"{place.what}: no valid Google credentials ({_brief(error)})",
             advice="On a machine of your own: `gcloud auth application-default login`. On Cloud Run: give "
@@ -85,7 +97,7 @@ def as_ours(error: Exception, place: Place) -> IngestError:
 
 
 def _forbidden(error: exceptions.Forbidden, place: Place) -> StorageError:
-    if getattr(error, "reason", None) == "SERVICE_DISABLED" or "has not been used in project" in str(error):
+    if is_switched_off(error):
         return StorageError(
             f"{place.what}: the API of {place.service.title} is switched off in {place.project}",
             advice=f"`gcloud services enable {place.service.api} --project {place.project}`.",
