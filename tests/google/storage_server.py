@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+_OPTIONS = ["-scheme", "http", "-backend", "memory", "-log-level", "error", "-host", "127.0.0.1"]
+
 
 def new_bucket(url: str, name: str) -> str:
     """Make a bucket; its name."""
@@ -44,10 +46,9 @@ def _started() -> tuple[subprocess.Popen[bytes], str]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
+        where = ["-port", address.rpartition(":")[2], "-public-host", address]
         process = subprocess.Popen(
-            [_program(), "-scheme", "http", "-backend", "memory", "-log-level", "error", "-host", "127.0.0.1"]
-            + ["-port", address.rpartition(":")[2], "-public-host", address]
-            + ["-external-url", f"http://{address}"],
+            [str(_program()), *_OPTIONS, *where, "-external-url", f"http://{address}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

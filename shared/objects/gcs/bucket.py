@@ -7,6 +7,7 @@ conditional write that failed had been carried out.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -31,7 +32,7 @@ it otherwise.
 _CONNECT_SECONDS: Final = 5.0
 _SILENCE_SECONDS: Final = 15.0
 _TIMEOUT: Final = (_CONNECT_SECONDS, _SILENCE_SECONDS)
-_PAGE: Final = 1_000
+PAGE: Final = 1_000
 _MARK: Final = "write"
 _TYPE: Final = "application/octet-stream"
 
@@ -62,6 +63,9 @@ class Bucket:
 
     def __init__(self, name: str) -> None:
         """Looks for credentials, which may take a while; sends no request to the bucket."""
+        # Else the client asks for the bucket itself, in a thread of its own, to describe it in traces that
+        # nobody switched on (seen in its source): with a right that we do not have.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         stand_in = STORAGE.stand_in
         options = None
         if stand_in is not None:
@@ -128,13 +132,13 @@ class Bucket:
             return False
         return True
 
-    def names(self, prefix: str, *, after: str | None = None, most: int = _PAGE) -> NamesPage:
+    def names(self, prefix: str, *, after: str | None = None, most: int | None = None) -> NamesPage:
         """A page of the names that begin with `prefix`; `after` is `next` of the page before."""
         found = self._client.list_blobs(
             self._bucket,
             prefix=prefix or None,
             page_token=after,
-            page_size=most,
+            page_size=most or PAGE,
             fields="items(name),nextPageToken",
             timeout=_TIMEOUT,
             retry=None,
