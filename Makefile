@@ -44,6 +44,7 @@ lint: $(DEV) ## formatting, lint rules and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/generate_catalog.py --check
+	@$(BIN)/python scripts/metrics_page.py --check
 
 format: $(DEV) ## format the code
 	@$(BIN)/ruff format .

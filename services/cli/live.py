@@ -93,9 +93,15 @@ class Live:
 
 @asynccontextmanager
 async def live(
-    world: World, client: ProductiveClient, note: Callable[[str, str], None] = lambda _text, _style: None
+    world: World,
+    client: ProductiveClient,
+    note: Callable[[str, str], None] = lambda _text, _style: None,
+    *,
+    also_alive: Callable[[], bool] = lambda: True,
 ) -> AsyncIterator[Live]:
     """Listen, and be ready to join a crew; `note` hears what a person should know meanwhile.
+
+    `also_alive` is asked for the health of what else runs in the process.
 
     The client's limits are shared with whoever else has them. `BusyError` when the port is taken or, on the
     embedded stores, another process reads deliveries; `ConfigError` for an address that is none.
@@ -111,7 +117,8 @@ async def live(
         stack.push_async_callback(secrets.close)
         tokens = TokenBook(secrets, world.clock)
         stack.push_async_callback(tokens.close)
-        metrics = ReceiverMetrics()
+        metrics = world.metrics.receiver
+        world.metrics.watch_api(client)
         # Re-reads come first: they take what a crawl leaves them, and do not wait out a long trouble.
         reader = Reader(world.reading(client.with_reserve(0.0).with_retry(PROMPT), metrics))
         receiver = Receiver(
@@ -125,7 +132,9 @@ async def live(
                 host=settings.host,
                 port=settings.port,
                 now_us=client.server_clock.now_us,
-                also_alive=lambda: world.clock.monotonic() - reader.last_progress < _SILENCE_SECONDS,
+                also_alive=lambda: (
+                    world.clock.monotonic() - reader.last_progress < _SILENCE_SECONDS and also_alive()
+                ),
             )
         )
         host, port = await receiver.start()

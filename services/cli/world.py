@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from services.backfill.checkpoint import CheckpointStore
 from services.backfill.environment import BackfillEnvironment
 from services.backfill.plan import Schedule
 from services.backfill.progress import Progress
+from services.cli.metrics import ProcessMetrics
 from services.cli.selection import Selection, look_at_selection, open_selection
 from services.ingest.reading.environment import ReadingEnvironment
 from services.ingest.reading.observing import ReadingObserver
@@ -32,6 +33,9 @@ from shared.secrets import Secret, open_secrets
 from shared.urls import scheme_of
 from shared.warehouse import Warehouse
 
+_LOOK_SECONDS = 15.0
+_REMOTE_LOOK_SECONDS = 60.0
+
 TOKEN_SECRET = "productive_api_token"  # noqa: S105 -- the secret's name
 
 
@@ -48,6 +52,7 @@ class World:
     tables: Mapping[str, SelectedTable]
     selection: Selection
     keep_out: KeepOut
+    metrics: ProcessMetrics = field(default_factory=ProcessMetrics)
 
     @property
     def local_bus(self) -> bool:
@@ -91,7 +96,7 @@ class World:
             organization_id=organization_id(self.settings),
             tables=self.tables if tables is None else tables,
             clock=self.clock,
-            progress=progress,
+            progress=self.metrics.crawl.watching(progress),
             concurrency=self.settings.concurrency,
             schedule=Schedule(
                 full_every_seconds=self.settings.full_every_hours * 3600,
@@ -115,12 +120,19 @@ class World:
             clock=self.clock,
             observer=observer,
             keep_out=self.keep_out,
+            metrics=self.metrics.writer,
             limits=WriterLimits(
                 rows=self.settings.batch_rows,
                 bytes=self.settings.batch_megabytes << 20,
                 linger_seconds=self.settings.linger_seconds,
             ),
         )
+
+    async def watch_buses(self) -> None:
+        """Keep the buses' metrics fresh, until cancelled; asking a remote bus costs more, and tells later."""
+        seconds = _LOOK_SECONDS if self.local_bus else _REMOTE_LOOK_SECONDS
+        buses = {"intake": self.intake, "records": self.bus}
+        await self.metrics.buses.watch(buses, self.clock, seconds=seconds)
 
     async def _chosen_now(self) -> Chosen:
         """What is chosen once columns may have been added or dropped since these stores were opened."""

@@ -185,6 +185,14 @@ SETTINGS: Final = (
         most=60,
     ),
     Setting(
+        "writer.metrics_port",
+        "integer",
+        "The port on which `writer` serves /metrics and /healthz, at receiver.host; 0 for none.",
+        env="WRITER_METRICS_PORT",
+        default=0,
+        most=65_535,
+    ),
+    Setting(
         "receiver.host",
         "text",
         "The address the receiver listens on; 0.0.0.0 for all of this machine's.",
@@ -251,6 +259,7 @@ class Settings:
     batch_rows: int
     batch_megabytes: int
     linger_seconds: float
+    metrics_port: int
     host: str
     port: int
     tolerance_seconds: float
@@ -308,6 +317,7 @@ def settle(
         batch_rows=int(number("writer.batch_rows")),
         batch_megabytes=int(number("writer.batch_megabytes")),
         linger_seconds=number("writer.linger_seconds"),
+        metrics_port=int(number("writer.metrics_port")),
         host=text("receiver.host"),
         port=int(number("receiver.port")),
         tolerance_seconds=number("receiver.tolerance_seconds"),

@@ -48,20 +48,21 @@ class Metric:
     def counter(self, registry: CollectorRegistry) -> Counter:
         """Make it; `ValueError` where it is in that registry already, or is of another kind."""
         self._must_be("counter")
-        return Counter(self.name, self._help, self.labels, registry=registry)
+        return Counter(self.name, self.help, self.labels, registry=registry)
 
     def gauge(self, registry: CollectorRegistry) -> Gauge:
         """See `counter`."""
         self._must_be("gauge")
-        return Gauge(self.name, self._help, self.labels, registry=registry)
+        return Gauge(self.name, self.help, self.labels, registry=registry)
 
     def histogram(self, registry: CollectorRegistry) -> Histogram:
         """See `counter`."""
         self._must_be("histogram")
-        return Histogram(self.name, self._help, self.labels, buckets=self.buckets, registry=registry)
+        return Histogram(self.name, self.help, self.labels, buckets=self.buckets, registry=registry)
 
     @property
-    def _help(self) -> str:
+    def help(self) -> str:
+        """The meaning as plain text, for those who read the scraped page."""
         return self.meaning.replace("`", "")
 
     def _must_be(self, kind: Kind) -> None:

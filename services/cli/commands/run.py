@@ -54,7 +54,7 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
         scope = await scope_of_first(world, Scope())
         async with (
             open_writer(world, totals) as (writer, warehouse),
-            live(world, client, output.note) as service,
+            live(world, client, output.note, also_alive=lambda: writer.is_alive) as service,
         ):
             await tell_address(output, service)
             output.note(f"{where_to_ask(warehouse)}; Ctrl-C ends it")
@@ -62,6 +62,7 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
             crew.start(writer.run(), writer.stop)
             service.join(crew)
             crew.start(keep_copy(warehouse))
+            crew.start(world.watch_buses())
             crawling = _modest(client, settings)
             crawls = _crawl_again_and_again(
                 invocation, world, crawling, warehouse, seconds=minutes * 60, scope=scope

@@ -46,6 +46,7 @@ async def serve(invocation: Invocation, host: str | None, port: int | None) -> N
         await tell_address(invocation.output, service)
         crew = Crew()
         service.join(crew)
+        crew.start(world.watch_buses())
         await crew.run(stop_on_signals())
         counts = service.counts()
     invocation.output.result({"webhooks": counts})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import click
 
 from services.cli.options import Invocation, common_options, run_async
@@ -11,6 +13,7 @@ from services.cli.supervision import Crew, stop_on_signals
 from services.cli.warehouses import keep_copy, renew_copy
 from services.cli.world import open_world
 from services.writer.environment import WriterTotals
+from shared.telemetry.server import serving_metrics
 
 
 @click.command(epilog="Example: productive-ingest writer --data-dir /var/lib/productive-ingest")
@@ -23,17 +26,23 @@ async def writer(invocation: Invocation, drain: bool) -> None:
     While it runs it alone has the file of an embedded warehouse; a read-only copy beside it, refreshed every
     half minute, is there for queries. On Pub/Sub and BigQuery several may run side by side.
     """
-    totals = _Reporting(invocation.output)
-    async with (
-        open_world(invocation.settings) as world,
-        open_writer(world, totals) as (service, warehouse),
-    ):
-        invocation.output.note(f"writing to {invocation.settings.warehouse_url}; Ctrl-C ends it")
+    totals, settings = _Reporting(invocation.output), invocation.settings
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(open_world(settings))
+        service, warehouse = await stack.enter_async_context(open_writer(world, totals))
+        invocation.output.note(f"writing to {settings.warehouse_url}; Ctrl-C ends it")
         if drain:
             service.drain()
         crew = Crew()
         crew.start(service.run(), service.stop)
         crew.start(keep_copy(warehouse))
+        if settings.metrics_port:
+            serving = serving_metrics(
+                settings.host, settings.metrics_port, world.metrics.registry, lambda: service.is_alive
+            )
+            host, port = await stack.enter_async_context(serving)
+            invocation.output.note(f"metrics are at http://{host}:{port}/metrics")
+            crew.start(world.watch_buses())
         await crew.run(stop_on_signals())
         await renew_copy(warehouse)
     invocation.output.result({"written": totals.applied, "refused": totals.refused, "stale": totals.stale})

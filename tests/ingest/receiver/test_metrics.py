@@ -20,13 +20,15 @@ def names(metrics: ReceiverMetrics) -> set[str]:
     }
 
 
-def test_the_page_tells_about_every_metric_and_of_no_other() -> None:
-    told = set(re.findall(r"^\| `(productive_\w+)", PAGE, re.MULTILINE))
+def test_the_page_tells_about_every_metric_of_the_receiver_and_of_no_other() -> None:
+    told = set(re.findall(r"^\| `(productive_(?:receiver|reading)_\w+)", PAGE, re.MULTILINE))
     assert told == names(ReceiverMetrics())
 
 
 def test_the_page_tells_about_every_label() -> None:
-    told = dict(re.findall(r"^\| `(productive_\w+)(?:\{([\w,]+)\})?`", PAGE, re.MULTILINE))
+    told = dict(
+        re.findall(r"^\| `(productive_(?:receiver|reading)_\w+)(?:\{([\w,]+)\})?`", PAGE, re.MULTILINE)
+    )
     assert {name: labels for name, labels in told.items() if labels} == {
         "productive_receiver_deliveries_total": "outcome",
         "productive_receiver_refused_total": "reason",
