@@ -1,5 +1,5 @@
 # ruff: noqa: ASYNC240 (a test waits for nobody while it looks at a small file)
-"""What every store of secrets does, and what each does by itself."""
+"""What the environment, a file and a chain of them do beyond the contract."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError, StorageError
-from shared.secrets import Secret, Secrets, open_secrets
+from shared.secrets import Secret, open_secrets
 from shared.secrets.environment.adapter import EnvironmentSecrets
 from shared.urls import url_of
-
-BAD_NAMES = ["", "A", "1a", "a-b", "a/b", "../a", "a b", "a\n", "ä", "a" * 200]
 
 PUT_MANY = """
 import asyncio, sys
@@ -42,41 +40,11 @@ def url(path: Path) -> str:
     return url_of("file", path)
 
 
-@pytest.fixture(params=["environment", "file", "chain"])
-async def store_with_a_token(
-    request: pytest.FixtureRequest, url: str, monkeypatch: pytest.MonkeyPatch
-) -> Secrets:
-    """A store that holds `productive_api_token`, whatever the store."""
-    if request.param == "environment":
-        return EnvironmentSecrets({"PRODUCTIVE_API_TOKEN": "t0ken"})
-    file = await open_secrets(url)
-    await file.put("productive_api_token", Secret("t0ken"))
-    return file if request.param == "file" else await open_secrets("env:", url)
-
-
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("PRODUCTIVE_"):
             monkeypatch.delenv(name)
-
-
-async def test_a_secret_is_got_by_its_name(store_with_a_token: Secrets) -> None:
-    assert await store_with_a_token.get("productive_api_token") == Secret("t0ken")
-    assert await store_with_a_token.get("productive_webhook_token") is None
-    assert await store_with_a_token.names() == ["productive_api_token"]
-    await store_with_a_token.close()
-    await store_with_a_token.close()
-
-
-@pytest.mark.parametrize("name", BAD_NAMES)
-async def test_a_bad_name_is_refused(store_with_a_token: Secrets, name: str) -> None:
-    with pytest.raises(ConfigError):
-        await store_with_a_token.get(name)
-    with pytest.raises(ConfigError):
-        await store_with_a_token.put(name, Secret("x"))
-    with pytest.raises(ConfigError):
-        await store_with_a_token.delete(name)
 
 
 async def test_the_environment_is_only_read() -> None:
@@ -117,20 +85,6 @@ async def test_the_environment_is_that_of_the_process(monkeypatch: pytest.Monkey
     assert await secrets.get("productive_api_token") is None
     monkeypatch.setenv("PRODUCTIVE_API_TOKEN", "t0ken")
     assert await secrets.get("productive_api_token") == Secret("t0ken")
-
-
-async def test_a_file_keeps_secrets_until_they_are_deleted(url: str) -> None:
-    secrets = await open_secrets(url)
-    assert await secrets.get("a") is None
-    assert await secrets.names() == []
-    assert await secrets.delete("a") is False
-    await secrets.put("a", Secret("1"))
-    await secrets.put("b", Secret("“2”"))
-    await secrets.put("a", Secret("3"))
-    again = await open_secrets(url)
-    assert [await again.get(name) for name in "ab"] == [Secret("3"), Secret("“2”")]
-    assert await again.delete("a") is True
-    assert await secrets.names() == ["b"]
 
 
 async def test_only_the_owner_may_read_the_file(url: str, path: Path) -> None:
@@ -179,14 +133,6 @@ async def test_a_very_large_file_is_not_read(url: str, path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(StorageError):
         await (await open_secrets(url)).get("a")
-
-
-@pytest.mark.parametrize("text", ["two\nlines", "half \ud800 a pair", "nul\0"])
-async def test_what_cannot_be_a_token_is_not_kept(url: str, text: str) -> None:
-    secrets = await open_secrets(url)
-    with pytest.raises(ConfigError):
-        await secrets.put("a", Secret(text))
-    assert await secrets.names() == []
 
 
 async def test_a_link_to_the_file_stays_a_link(tmp_path: Path, url: str, path: Path) -> None:

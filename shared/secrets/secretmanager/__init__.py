@@ -1,0 +1,1 @@
+"""Secrets in Google's Secret Manager."""
