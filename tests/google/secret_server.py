@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import google_crc32c
@@ -55,7 +56,13 @@ class SecretServer:
     latest_lags: bool = False
     may_not: set[str] = field(default_factory=set)
 
-    def add(self, name: str, *contents: bytes, state: int = State.ENABLED, **labels: str) -> None:
+    def add(
+        self,
+        name: str,
+        *contents: bytes,
+        state: int = State.ENABLED,
+        labels: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """A secret that somebody else has made, with its versions in this state."""
         self.secrets.setdefault(name, []).extend(Version(data, state) for data in contents)
         self.labels.setdefault(name, {}).update(labels)
