@@ -19,11 +19,14 @@ _TITLES: Final[Mapping[Store, str]] = {
     Store.OBJECTS: "Objects",
     Store.SECRETS: "Secrets",
 }
-_BUS: Final = {"sqlite": "shared.bus.sqlite.examine"}
+_BUS: Final = {"sqlite": "shared.bus.sqlite.examine", "pubsub": "shared.bus.pubsub.examine"}
 _EXAMINERS: Final[Mapping[Store, Mapping[str, str]]] = {
     Store.RECORDS: _BUS,
     Store.INTAKE: _BUS,
-    Store.WAREHOUSE: {"duckdb": "shared.warehouse.duckdb.examine"},
+    Store.WAREHOUSE: {
+        "duckdb": "shared.warehouse.duckdb.examine",
+        "bigquery": "shared.warehouse.bigquery.examine",
+    },
     Store.OBJECTS: {"file": "shared.objects.folder.examine"},
     Store.SECRETS: {"file": "shared.secrets.file.examine", "env": "shared.secrets.environment.examine"},
 }
