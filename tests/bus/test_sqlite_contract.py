@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus import Bus, BusSettings, open_bus
+from shared.bus import Backlog, Bus, BusSettings, open_bus
 from shared.clock import ManualClock
 from shared.urls import url_of
 from tests.contracts.bus import BusContract, BusHarness
@@ -27,6 +27,9 @@ class SqliteHarness:
 
     async def let_pass(self, seconds: float) -> None:
         self._clock.advance(seconds)
+
+    async def backlog(self, bus: Bus) -> Backlog:
+        return await bus.backlog()
 
 
 class TestSqliteBus(BusContract):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from shared.bus import MAX_MESSAGE_BYTES, Bus, Delivery, Message, Swept
+from shared.bus import MAX_MESSAGE_BYTES, Backlog, Bus, Delivery, Message, Swept
 from shared.errors import RecordError
 
 
@@ -29,9 +29,17 @@ class BusHarness(Protocol):
         """Let the time of `open` pass."""
         ...
 
+    async def backlog(self, bus: Bus) -> Backlog:
+        """What waits, from whoever knows it exactly: the bus itself may lag behind."""
+        ...
+
 
 class BusContract:
     """At-least-once delivery with leases, dead letters and a backlog."""
+
+    replaces_in_place = True
+    """Whether a message that a sweep replaces stays the same message, so that acks and attempts of the old one
+    count for the new one. Not where a message cannot be changed: there the new one is published."""
 
     @pytest.fixture
     async def bus(self, harness: BusHarness) -> AsyncIterator[Bus]:
@@ -101,9 +109,9 @@ class BusContract:
     async def test_a_pull_of_an_empty_bus_ends_empty(self, bus: Bus) -> None:
         assert await bus.pull(max_messages=10, max_bytes=1_000, wait_seconds=0.2) == ()
 
-    async def test_publishing_nothing_is_nothing(self, bus: Bus) -> None:
+    async def test_publishing_nothing_is_nothing(self, bus: Bus, harness: BusHarness) -> None:
         await bus.publish([])
-        assert (await bus.backlog()).messages == 0
+        assert (await harness.backlog(bus)).messages == 0
 
     async def test_all_messages_of_a_publish_arrive(self, bus: Bus) -> None:
         await bus.publish([Message(b"%d" % number) for number in range(2_500)])
@@ -144,7 +152,7 @@ class BusContract:
         await bus.release([late.lease_id])
         await bus.dead_letter(late.lease_id, "late")
         assert await take(bus) == []
-        assert (await bus.backlog()).messages == 1
+        assert (await harness.backlog(bus)).messages == 1
         await harness.let_pass(harness.lease_seconds + 1)
         assert (await take_one(bus)).attempt == 3
 
@@ -173,7 +181,7 @@ class BusContract:
             await bus.extend([delivery.lease_id])
             assert await take(bus) == []
         await bus.ack([delivery.lease_id])
-        assert (await bus.backlog()).messages == 0
+        assert (await harness.backlog(bus)).messages == 0
 
     async def test_a_lease_that_was_given_back_cannot_be_extended_or_acked(self, bus: Bus) -> None:
         await bus.publish([Message(b"x")])
@@ -243,18 +251,20 @@ class BusContract:
         assert [len(page) for page in pages] == [10, 10, 5, 0]
         assert sorted(int(letter.message.body) for page in pages for letter in page) == list(range(25))
 
-    async def test_the_backlog_counts_what_is_not_acked_and_what_died(self, bus: Bus) -> None:
-        empty = await bus.backlog()
+    async def test_the_backlog_counts_what_is_not_acked_and_what_died(
+        self, bus: Bus, harness: BusHarness
+    ) -> None:
+        empty = await harness.backlog(bus)
         assert (empty.messages, empty.bytes, empty.oldest_us, empty.dead_letters) == (0, 0, None, 0)
         await bus.publish([Message(b"x" * 100), Message(b"y" * 50), Message(b"z" * 7)])
         deliveries = await take(bus, count=3)
-        leased = await bus.backlog()
+        leased = await harness.backlog(bus)
         assert (leased.messages, leased.bytes) == (3, 157)
         assert leased.oldest_us == min(delivery.published_us for delivery in deliveries)
         by_body = {delivery.message.body[:1]: delivery.lease_id for delivery in deliveries}
         await bus.ack([by_body[b"x"]])
         await bus.dead_letter(by_body[b"y"], "bad")
-        rest = await bus.backlog()
+        rest = await harness.backlog(bus)
         assert (rest.messages, rest.bytes, rest.dead_letters) == (1, 7, 1)
 
     async def test_a_bus_is_drained_when_nothing_waits_and_nothing_is_leased(
@@ -279,11 +289,11 @@ class BusContract:
         await bus.ack([deliveries[b"acked"].lease_id])
         await bus.release([deliveries[b"waiting"].lease_id])
         await bus.bury(Message(b"dead"), "bad")
-        before = await bus.backlog()
+        before = await harness.backlog(bus)
         await bus.close()
         again = await harness.open()
         try:
-            assert await again.backlog() == before
+            assert await harness.backlog(again) == before
             assert [delivery.message.body for delivery in await take(again)] == [b"waiting"]
             await harness.let_pass(harness.lease_seconds + 1)
             assert {delivery.message.body for delivery in await take(again, count=2)} == {
@@ -309,18 +319,16 @@ class BusContract:
         assert sorted(seen) == sorted([*(b"%d" % number for number in range(450)), b"waits", b"dead"])
         assert [delivery.message.body for delivery in await take(bus)] == [b"waits"]
 
-    async def test_a_sweep_drops_and_replaces_as_it_is_told(self, bus: Bus) -> None:
+    async def test_a_sweep_drops_and_replaces_as_it_is_told(self, bus: Bus, harness: BusHarness) -> None:
         await bus.publish([Message(b"drop"), Message(b"keep"), Message(b"replace", {"table": "deals"})])
         await bus.bury(Message(b"drop"), "dropped")
         await bus.bury(Message(b"replace"), "replaced")
         assert await bus.sweep(_judge) == Swept(dropped=2, replaced=2)
-        assert [delivery.message for delivery in await take(bus)] == [
-            Message(b"keep"),
-            Message(b"something else", {"table": "people"}),
-        ]
+        left = sorted((delivery.message for delivery in await take(bus)), key=lambda message: message.body)
+        assert left == [Message(b"keep"), Message(b"something else", {"table": "people"})]
         [letter] = await bus.dead_letters(limit=10)
         assert (letter.message.body, letter.reason) == (b"something else", "replaced")
-        backlog = await bus.backlog()
+        backlog = await harness.backlog(bus)
         assert (backlog.messages, backlog.dead_letters) == (2, 1)
         assert backlog.bytes == len(b"keep" + b"something else" + b"table" + b"people")
 
@@ -332,10 +340,11 @@ class BusContract:
         assert await bus.sweep(_judge) == Swept(dropped=1, replaced=2, leased=3)
         await bus.ack(leases[:2])
         await harness.let_pass(harness.lease_seconds + 1)
-        delivery = await take_one(bus)
-        assert (delivery.message.body, delivery.attempt) == (b"something else", 2)
-        await bus.ack([delivery.lease_id])
-        assert (await bus.backlog()).messages == (await bus.backlog()).bytes == 0
+        left = await take(bus)
+        again = [(b"something else", 2)] if self.replaces_in_place else [(b"something else", 1)] * 2
+        assert [(delivery.message.body, delivery.attempt) for delivery in left] == again
+        await bus.ack([delivery.lease_id for delivery in left])
+        assert (await harness.backlog(bus)).messages == (await harness.backlog(bus)).bytes == 0
 
     async def test_a_judge_that_fails_ends_the_sweep_and_harms_nothing(self, bus: Bus) -> None:
         await bus.publish([Message(b"x")])
@@ -347,7 +356,9 @@ class BusContract:
             await bus.sweep(fail)
         assert (await take_one(bus)).message.body == b"x"
 
-    async def test_a_sweep_may_go_on_beside_readers_and_writers(self, live_bus: Bus) -> None:
+    async def test_a_sweep_may_go_on_beside_readers_and_writers(
+        self, live_bus: Bus, harness: BusHarness
+    ) -> None:
         acked: list[bytes] = []
 
         async def publish() -> None:
@@ -366,7 +377,7 @@ class BusContract:
 
         await asyncio.gather(publish(), read(), sweep())
         await live_bus.sweep(_judge)
-        backlog = await live_bus.backlog()
+        backlog = await harness.backlog(live_bus)
         assert (backlog.messages, backlog.bytes) == (0, 0)
 
     async def test_a_bus_may_be_closed_twice(self, bus: Bus) -> None:
@@ -380,7 +391,7 @@ class BusContract:
         [delivery] = await pulling
         assert delivery.message.body == b"x"
 
-    async def test_many_publishers_and_readers_lose_nothing(self, live_bus: Bus) -> None:
+    async def test_many_publishers_and_readers_lose_nothing(self, live_bus: Bus, harness: BusHarness) -> None:
         publishers, each = 20, 25
         seen: set[bytes] = set()
 
@@ -396,7 +407,7 @@ class BusContract:
 
         await asyncio.gather(*(publish(number) for number in range(publishers)), *(read() for _ in range(5)))
         assert len(seen) == publishers * each
-        assert (await live_bus.backlog()).messages == 0
+        assert (await harness.backlog(live_bus)).messages == 0
 
 
 async def _judge(message: Message) -> Message | None:

@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from google.api_core import exceptions
 
+from shared.bus.limits import BusSettings
 from shared.bus.pubsub.clients import C, Renewable
 from shared.bus.pubsub.failures import translated
 from shared.bus.pubsub.names import Names
 from shared.clock import Clock
+from shared.errors import IngestError
 from shared.google.failures import is_transient
 
 T = TypeVar("T")
+Item = TypeVar("Item")
+
+REFUSALS = (exceptions.InvalidArgument, exceptions.FailedPrecondition)
+"""Something in the request is not as it should be, and the rest of it may be."""
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -45,22 +51,23 @@ class Calls(Generic[C]):
         names: Names,
         *,
         clock: Clock,
-        request_seconds: float,
-        retry_seconds: float,
+        settings: BusSettings,
     ) -> None:
         self._client = client
         self._names = names
         self._clock = clock
-        self._request_seconds = request_seconds
-        self._retry_seconds = retry_seconds
+        self._request_seconds = settings.request_seconds
+        self._retry_seconds = settings.retry_seconds
 
-    async def make(self, call: Callable[[C, float], Awaitable[T]], *, size: int = 0) -> T:
-        """What `call(client, timeout)` returns; `size` is in bytes and lengthens the deadline.
+    async def make(
+        self, call: Callable[[C, float], Awaitable[T]], *, size: int = 0, wait_seconds: float = 0.0
+    ) -> T:
+        """What `call(client, timeout)` returns. `size` in bytes and what it waits for lengthen the deadline.
 
         A call that meets its deadline is tried on a new connection. `UnreachableError` after the time for
-        trying again; refusals come at once, `InvalidArgument` as it is, all others in our words.
+        trying again; refusals come at once, those in `REFUSALS` as they are, all others in our words.
         """
-        seconds = self._request_seconds + size / _SLOWEST_BYTES_PER_SECOND
+        seconds = self._request_seconds + wait_seconds + size / _SLOWEST_BYTES_PER_SECOND
         end = self._clock.monotonic() + max(self._retry_seconds, seconds)
         failures = 0
         while True:
@@ -68,7 +75,7 @@ class Calls(Generic[C]):
             try:
                 async with asyncio.timeout(seconds + _SPARE_SECONDS):
                     return await call(client, seconds)
-            except exceptions.InvalidArgument:
+            except REFUSALS:
                 raise
             except Exception as error:
                 failures += 1
@@ -76,5 +83,26 @@ class Calls(Generic[C]):
                     self._client.renew(client)
                 pause = pause_after(failures)
                 if not is_transient(error) or self._clock.monotonic() + pause >= end:
-                    raise translated(error, self._names) from error
+                    raise self.in_our_words(error) from error
             await self._clock.sleep(pause)
+
+    def in_our_words(self, error: Exception) -> IngestError:
+        """What a person can do about it."""
+        return translated(error, self._names)
+
+
+async def send_or_halve(
+    items: Sequence[Item],
+    send: Callable[[Sequence[Item]], Awaitable[object]],
+    refused: Callable[[Exception], Exception | None],
+) -> Sequence[Exception | None]:
+    """Send all in one request; when it is refused, find out because of which. The fate of each item."""
+    try:
+        await send(items)
+    except REFUSALS as error:
+        if len(items) == 1:
+            return [refused(error)]
+        half = len(items) // 2
+        first = await send_or_halve(items[:half], send, refused)
+        return [*first, *await send_or_halve(items[half:], send, refused)]
+    return [None] * len(items)

@@ -16,7 +16,7 @@ from google.pubsub_v1.types import PublishRequest, PublishResponse, PubsubMessag
 from shared.bus.limits import MAX_MESSAGE_BYTES, BusSettings, checked_size
 from shared.bus.port import Message
 from shared.bus.pubsub.batching import Batcher
-from shared.bus.pubsub.calls import Calls
+from shared.bus.pubsub.calls import Calls, send_or_halve
 from shared.bus.pubsub.failures import refused_message
 from shared.errors import BackpressureError, RecordError
 
@@ -82,18 +82,18 @@ class Publishing:
             ) from None
 
     async def _send(self, messages: Sequence[PbMessage]) -> Sequence[Exception | None]:
-        """Publish them in one request; when it is refused, find out because of which."""
+        return await send_or_halve(messages, self._request, self._refused)
+
+    async def _request(self, messages: Sequence[PbMessage]) -> None:
         request = PublishRequest.wrap(_new_request(topic=self._topic, messages=messages))
         size = sum(message.ByteSize() for message in messages)
 
         async def publish(client: PublisherAsyncClient, seconds: float) -> PublishResponse:
             return await client.publish(request=request, retry=None, timeout=seconds)
 
-        try:
-            await self._calls.make(publish, size=size)
-        except exceptions.InvalidArgument as error:
-            if len(messages) == 1:
-                return [refused_message(error)]
-            half = len(messages) // 2
-            return [*await self._send(messages[:half]), *await self._send(messages[half:])]
-        return [None] * len(messages)
+        await self._calls.make(publish, size=size)
+
+    def _refused(self, error: Exception) -> Exception:
+        if isinstance(error, exceptions.InvalidArgument):
+            return refused_message(error)
+        return self._calls.in_our_words(error)

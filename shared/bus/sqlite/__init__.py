@@ -5,6 +5,5 @@
 - `schema.py`: the file: its tables, its settings, its version.
 - `statements.py`: each step's SQL.
 - `committer.py`: the one thread that owns the connection, and group commit.
-- `signal.py`: waiting for something that this process does, or that another one may have done.
 - `failures.py`: SQLite's exceptions to ours.
 """

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from shared.bus.limits import BusSettings, checked_size
 from shared.bus.port import Backlog, DeadLetter, Delivery, Judge, Message, Swept
+from shared.bus.signal import Signal
 from shared.bus.sqlite import statements, sweeping
 from shared.bus.sqlite.committer import Committer, Durability, Step
-from shared.bus.sqlite.signal import Signal
 from shared.bus.sqlite.statements import Outgoing
 from shared.clock import MICROSECONDS, Clock
 from shared.errors import BackpressureError, ConfigError

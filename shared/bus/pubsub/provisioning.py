@@ -1,0 +1,170 @@
+"""Makes the topic, the subscription and the dead letters' pair where they are missing.
+
+What is there stays as it is: whoever made it, Terraform perhaps, would change it back. Most service accounts
+may neither look nor make (`pubsub.topics.get` is in no role that only publishes or reads); then everything is
+taken to be there, and the first call that needs it tells.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from google.api_core import exceptions
+from google.protobuf.duration_pb2 import Duration
+from google.pubsub_v1.types import DeadLetterPolicy, ExpirationPolicy, RetryPolicy, Subscription, Topic
+
+from shared.bus.limits import BusSettings
+from shared.bus.pubsub.acking import lease_seconds_of
+from shared.bus.pubsub.calls import Calls
+from shared.bus.pubsub.names import Names
+from shared.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+_DAY = 86_400
+RETENTION_SECONDS = 7 * _DAY
+DEAD_RETENTION_SECONDS = 31 * _DAY
+SHORT_RETENTION_SECONDS = _DAY
+
+MAX_DELIVERY_ATTEMPTS = 100
+"""The most that Pub/Sub allows. With the back-off below, the seven deliveries before it has grown to ten
+minutes take 20 minutes and the other 92 take 15 hours: a warehouse that is away for a night empties nothing
+into the dead letters, and a message that ends its reader each time does not live for ever."""
+
+FIRST_BACKOFF_SECONDS = 10
+LONGEST_BACKOFF_SECONDS = 600
+
+
+class Provisioning:
+    """Looks after the topics and subscriptions of one bus, once."""
+
+    def __init__(
+        self, names: Names, publisher: Calls[Any], subscriber: Calls[Any], settings: BusSettings
+    ) -> None:
+        self._names = names
+        self._publisher = publisher
+        self._subscriber = subscriber
+        self._settings = settings
+
+    async def run(self) -> None:
+        """`StorageError` when something is missing and may not be made, or cannot be read from.
+
+        The dead letters' pair first: no message may be forwarded to a topic that nobody keeps.
+        """
+        await self._topic(self._names.dead_topic)
+        await self._subscription(self._dead_subscription())
+        await self._topic(self._names.topic)
+        await self._subscription(self._new_subscription())
+
+    async def _topic(self, topic: str) -> None:
+        async def get(client: Any, seconds: float) -> Topic:
+            found: Topic = await client.get_topic(topic=topic, retry=None, timeout=seconds)
+            return found
+
+        async def create(client: Any, seconds: float) -> None:
+            await client.create_topic(request=Topic(name=topic), retry=None, timeout=seconds)
+
+        await self._found_or_made(topic, self._publisher, get, create)
+
+    async def _subscription(self, wanted: Subscription) -> None:
+        async def get(client: Any, seconds: float) -> Subscription:
+            found: Subscription = await client.get_subscription(
+                subscription=wanted.name, retry=None, timeout=seconds
+            )
+            return found
+
+        async def create(client: Any, seconds: float) -> None:
+            await client.create_subscription(request=wanted, retry=None, timeout=seconds)
+
+        found = await self._found_or_made(wanted.name, self._subscriber, get, create)
+        if isinstance(found, Subscription):
+            self._check(found, wanted)
+
+    async def _found_or_made(
+        self,
+        name: str,
+        calls: Calls[Any],
+        get: Callable[[Any, float], Awaitable[object]],
+        create: Callable[[Any, float], Awaitable[None]],
+    ) -> object:
+        try:
+            return await calls.make(get)
+        except StorageError as error:
+            cause = error.__cause__
+            if isinstance(cause, exceptions.Forbidden):
+                return None
+            if not isinstance(cause, exceptions.NotFound):
+                raise
+        try:
+            await calls.make(create)
+        except StorageError as error:
+            if isinstance(error.__cause__, exceptions.Conflict):
+                return None  # somebody else made it at the same time
+            if isinstance(error.__cause__, exceptions.Forbidden):
+                raise self._missing(name) from error
+            raise
+        log.info("made %s", name)
+        return None
+
+    def _missing(self, name: str) -> StorageError:
+        kind, short = name.split("/")[2:]
+        command = f"gcloud pubsub {kind} create {short} --project {self._names.project}"
+        if kind == "subscriptions":
+            command += f" --topic {short} --expiration-period never"
+        return StorageError(
+            f"the {kind[:-1]} {short} of the bus does not exist, and this account may not make it",
+            advice=f"`{command}`, or apply the Terraform module; both make what is missing.",
+        )
+
+    def _check(self, found: Subscription, wanted: Subscription) -> None:
+        name = found.name.rpartition("/")[2]
+        if found.topic != wanted.topic:
+            raise StorageError(
+                f"the subscription {name} belongs to {found.topic}, not to {wanted.topic}",
+                advice=f"Delete it (`gcloud pubsub subscriptions delete {name} --project "
+                f"{self._names.project}`) and start again: it is made anew.",
+            )
+        update = f"`gcloud pubsub subscriptions update {name} --project {self._names.project}"
+        if "expiration_policy" not in found or found.expiration_policy.ttl:
+            log.warning(
+                "the subscription %s is deleted with all its messages when nobody reads it for long; "
+                "change that: %s --expiration-period never`",
+                name,
+                update,
+            )
+        retention = found.message_retention_duration.total_seconds()
+        if 0 < retention < SHORT_RETENTION_SECONDS:
+            log.warning(
+                "the subscription %s loses messages that wait for %d s; change that: "
+                "%s --message-retention-duration 7d`",
+                name,
+                retention,
+                update,
+            )
+
+    def _new_subscription(self) -> Subscription:
+        return Subscription(
+            name=self._names.subscription,
+            topic=self._names.topic,
+            ack_deadline_seconds=lease_seconds_of(self._settings),
+            message_retention_duration=Duration(seconds=RETENTION_SECONDS),
+            expiration_policy=ExpirationPolicy(),  # without a time to live: never
+            retry_policy=RetryPolicy(
+                minimum_backoff=Duration(seconds=FIRST_BACKOFF_SECONDS),
+                maximum_backoff=Duration(seconds=LONGEST_BACKOFF_SECONDS),
+            ),
+            dead_letter_policy=DeadLetterPolicy(
+                dead_letter_topic=self._names.dead_topic, max_delivery_attempts=MAX_DELIVERY_ATTEMPTS
+            ),
+        )
+
+    def _dead_subscription(self) -> Subscription:
+        return Subscription(
+            name=self._names.dead_subscription,
+            topic=self._names.dead_topic,
+            ack_deadline_seconds=lease_seconds_of(self._settings),
+            message_retention_duration=Duration(seconds=DEAD_RETENTION_SECONDS),
+            expiration_policy=ExpirationPolicy(),
+        )
