@@ -93,8 +93,16 @@ def update_bucket(bucket: str, *flags: str) -> str:
 
 
 def create_secret(project: str, secret: str) -> str:
-    """Make a secret and its first version from what is typed, which ends with Ctrl-D."""
-    return _shell("gcloud", "secrets", "create", secret, "--data-file=-", "--project", project)
+    """Make a secret, without a version yet."""
+    return _shell(
+        "gcloud", "secrets", "create", secret, "--replication-policy=automatic", "--project", project
+    )
+
+
+def add_secret_version(project: str, secret: str) -> str:
+    """Keep what the variable VALUE holds as the secret's newest version; so it is in no shell's history."""
+    command = _shell("gcloud", "secrets", "versions", "add", secret, "--data-file=-", "--project", project)
+    return f'printf %s "$VALUE" | {command}'
 
 
 def create_dataset(project: str, dataset: str) -> str:

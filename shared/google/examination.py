@@ -8,14 +8,14 @@ This module imports nothing of Google's: the embedded adapters use it, too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
 from shared.clock import Clock
 from shared.google.commands import MEMBER
 from shared.google.findings import Finding, problem
-from shared.google.rights import Right, ServiceRole
+from shared.google.rights import Resource, Right, ServiceRole
 
 CALL_SECONDS: Final = 10.0
 """How long one call of an examination may take."""
@@ -60,7 +60,8 @@ class Examination:
     """What is examined and on whose behalf.
 
     `member` is the account that asks, as IAM writes it. `services` are those whose rights are looked for.
-    Without `metrics` nothing is said about what only Cloud Monitoring knows. `tables` are the tables chosen.
+    Without `metrics` nothing is said about what only Cloud Monitoring knows. `tables` are the tables chosen,
+    `secrets` the names of the secrets that have to be in this store.
     """
 
     store: Store
@@ -69,6 +70,7 @@ class Examination:
     services: frozenset[ServiceRole] = frozenset(ServiceRole)
     metrics: Metrics | None = None
     tables: Sequence[str] = ()
+    secrets: Mapping[Resource, str] = field(default_factory=dict)
 
 
 def lacking(subject: str, right: Right, member: str, fix: str) -> Finding:

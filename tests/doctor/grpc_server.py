@@ -98,10 +98,13 @@ async def google_server(methods: Mapping[str, list[Method]]) -> AsyncIterator[tu
         service: {name: _handler(google, name, request, named) for name, request, named in ones}
         for service, ones in methods.items()
     }
-    handlers["google.iam.v1.IAMPolicy"] = {
+    iam = {
         "TestIamPermissions": _unary(google.test, iam_policy_pb2.TestIamPermissionsRequest),
         "GetIamPolicy": _unary(google.policy, iam_policy_pb2.GetIamPolicyRequest),
     }
+    # Pub/Sub answers questions about rights as a service of its own, Secret Manager among its own methods.
+    handlers = {service: {**ones, **iam} for service, ones in handlers.items()}
+    handlers["google.iam.v1.IAMPolicy"] = iam
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler(service, ones) for service, ones in handlers.items()]
     )

@@ -27,8 +27,12 @@ _EXAMINERS: Final[Mapping[Store, Mapping[str, str]]] = {
         "duckdb": "shared.warehouse.duckdb.examine",
         "bigquery": "shared.warehouse.bigquery.examine",
     },
-    Store.OBJECTS: {"file": "shared.objects.folder.examine"},
-    Store.SECRETS: {"file": "shared.secrets.file.examine", "env": "shared.secrets.environment.examine"},
+    Store.OBJECTS: {"file": "shared.objects.folder.examine", "gs": "shared.objects.gcs.examine"},
+    Store.SECRETS: {
+        "env": "shared.secrets.environment.examine",
+        "file": "shared.secrets.file.examine",
+        "secretmanager": "shared.secrets.secretmanager.examine",
+    },
 }
 
 

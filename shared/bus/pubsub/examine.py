@@ -29,7 +29,7 @@ from shared.google.commands import (
 )
 from shared.google.endpoints import PUBSUB
 from shared.google.examination import CALL_SECONDS, Examination, Store, lacking
-from shared.google.failures import Place
+from shared.google.failures import Place, is_switched_off
 from shared.google.findings import Finding, good, warning
 from shared.google.refusals import refused
 from shared.google.rights import Resource, missing, permissions_of, rights_on
@@ -141,6 +141,8 @@ async def _look_at(one: _Asked, names: Names, examination: Examination) -> _Seen
     try:
         found = await one.get(one.path)
     except exceptions.PermissionDenied as error:
+        if is_switched_off(error):
+            return _Seen([refused(one.subject, error, place, grant=grant)], None)
         denied = error
     except Exception as error:
         return _Seen([refused(one.subject, error, place, grant=grant, create=one.create)], None)
