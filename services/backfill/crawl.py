@@ -20,6 +20,7 @@ from shared.catalog.selection import SelectedTable
 from shared.clock import MICROSECONDS
 from shared.errors import IngestError, ProtocolError, UnreachableError
 from shared.objects.lease import hold_lease
+from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ async def crawl(
         asked = scope or Scope()
         run, resumed = await _start(env, asked, fresh=fresh, partial=partial)
         attempt = _Crawl(env, run, asked if partial else run.scope, named=partial)
-        tables = await attempt.tables()
+        attributes: tracing.Attributes = {"productive.run_id": run.id, "productive.resumed": resumed}
+        with tracing.span("crawl", attributes=attributes) as span:
+            tables = await attempt.tables()
+            span.set({"productive.records": sum(table.records for table in tables)})
         ended = all(table.status is not Status.FAILED for table in tables) or not attempt.moved(tables)
         if ended and set(run.tables) <= set(env.tables):
             run = msgspec.structs.replace(run, finished_us=env.clock.now_us())
@@ -149,7 +153,15 @@ class _Crawl:
                 self._env, self._run, table, self._answered, scope=self._scope, named=self._named
             )
             try:
-                checkpoint = await table_crawl.run()
+                with tracing.span("crawl table", attributes={"productive.table": table.name}) as span:
+                    checkpoint = await table_crawl.run()
+                    span.set(
+                        {
+                            "productive.pages": checkpoint.pages,
+                            "productive.records": checkpoint.records,
+                            "productive.status": checkpoint.status.value,
+                        }
+                    )
             except (ProtocolError, UnreachableError) as error:
                 self._failed += 1
                 if self._nothing_works():

@@ -19,6 +19,7 @@ from shared.productive import ListQuery, Unavailable, WalkedPage, changed_betwee
 from shared.productive.jsonapi import identifier
 from shared.record import Source
 from shared.record.publishing import PagePublisher
+from shared.telemetry import tracing
 
 
 class TableCrawl:
@@ -146,6 +147,7 @@ class TableCrawl:
         if plan.sort is not None and plan.since_us is not None:
             resources = news(resources, plan.sort, plan.since_us)
         published = await self._publisher.publish(resources, page.observed_us)
+        tracing.event("page", {"productive.records": published.records})
         ids_kept = checkpoint.ids_kept and self._compares(plan)
         if ids_kept:
             ids = (identifier(resource) for resource in page.resources)

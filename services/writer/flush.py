@@ -12,6 +12,7 @@ from services.writer.progress import Progress
 from shared.bus.port import Delivery
 from shared.errors import HaltedError, OwnerError, RecordError, TransientError
 from shared.record import RecordBatch
+from shared.telemetry import tracing
 from shared.warehouse.port import RefusedRow, Row, TableSchema
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,19 @@ class Flusher:
 
         Raises `OwnerError` when a person has to act: what was not acked is delivered again later.
         """
+        contexts = (
+            taken.delivery.message.attributes.get(tracing.TRACEPARENT, "")
+            for messages in pending.tables.values()
+            for taken in messages
+        )
+        attributes: tracing.Attributes = {
+            "messaging.destination.name": "records",
+            "productive.rows": pending.rows,
+        }
+        with tracing.consumer("process records", contexts, attributes):
+            await self._flush(pending)
+
+    async def _flush(self, pending: Pending) -> None:
         for messages in pending.tables.values():
             try:
                 await self._write(messages)
@@ -64,11 +78,15 @@ class Flusher:
         table = messages[0].batch.table
         found = all_rows if self._env.schemas.keeps_history(table) else newest_rows
         schema, rows = await self._env.schemas.fitted(table, await self._let_in(table, found(messages)))
-        await self._ensure(schema)
         clock, metrics = self._env.clock, self._env.metrics
-        began = clock.monotonic()
-        outcome = await self._env.warehouse.write(schema, rows)
-        seconds, now_us = clock.monotonic() - began, clock.now_us()
+        with tracing.span("warehouse.write", kind="client") as span:
+            span.set({"db.collection.name": schema.name, "db.operation.batch.size": len(rows)})
+            await self._ensure(schema)
+            began = clock.monotonic()
+            outcome = await self._env.warehouse.write(schema, rows)
+            seconds, now_us = clock.monotonic() - began, clock.now_us()
+            counts = {"applied": outcome.applied, "stale": outcome.stale, "refused": len(outcome.refused)}
+            span.set({f"productive.rows.{what}": count for what, count in counts.items()})
         for refused in outcome.refused:
             await self._bury(messages[0].batch, rows, refused)
         await self._env.bus.ack([taken.delivery.lease_id for taken in messages])

@@ -18,6 +18,7 @@ from shared.bus.port import Message
 from shared.errors import RecordError
 from shared.objects.port import Objects
 from shared.record.model import SCHEMA, RecordBatch
+from shared.telemetry import tracing
 
 MESSAGE_LIMIT: Final = 9_000_000  # bytes; Pub/Sub refuses 10,000,000 and counts attributes too
 BODY_LIMIT: Final = 64 << 20  # bytes a body may unfold to
@@ -94,6 +95,7 @@ def _attributes(batch: RecordBatch, encoding: str) -> dict[str, str]:
         "table": batch.table,
         "source": batch.source,
         "organization_id": batch.organization_id,
+        **tracing.carried(),
     }
 
 

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 
 from shared.bus.port import Backlog, Bus
 from shared.clock import MICROSECONDS, Clock
-from shared.errors import IngestError
 from shared.telemetry.metrics import writer as metrics
 
 log = logging.getLogger(__name__)
@@ -41,8 +40,8 @@ class BusMetrics:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 backlog = await bus.backlog()
-        except (IngestError, TimeoutError) as error:
-            # Whoever uses the bus says why; this happens beside that, and often.
+        except Exception as error:
+            # Whoever uses the bus says why; this happens beside that, and must not end what it watches.
             log.debug("the backlog of %s is not known: %s", name, error)
             for gauge in (self._messages, self._bytes, self._oldest, self._dead_letters):
                 gauge.labels(name).set(_UNKNOWN)

@@ -21,10 +21,11 @@ CLOCK_MARGIN_US: Final = 2 * MICROSECONDS
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A leased delivery that waits for its record to be read."""
+    """A leased delivery that waits for its record to be read; `traceparent` is the context it came with."""
 
     lease_id: str
     happened_us: int
+    traceparent: str = ""
 
 
 @dataclass(slots=True)
@@ -80,11 +81,11 @@ class Coalescer:
         """Tables with records that have to be read."""
         return list(self._pending)
 
-    def add(self, hint: Hint, lease_id: str) -> None:
+    def add(self, hint: Hint, lease_id: str, traceparent: str = "") -> None:
         """One more delivery that tells of a record."""
         by_id = self._pending.setdefault(hint.table, {})
         pending = by_id.setdefault(hint.id, Pending(hint.table, hint.id))
-        pending.waiting.append(Waiting(lease_id, hint.happened_us))
+        pending.waiting.append(Waiting(lease_id, hint.happened_us, traceparent))
         self._count += 1
         self._counts[hint.table] += 1
 

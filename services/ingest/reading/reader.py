@@ -27,6 +27,7 @@ from shared.bus.port import Delivery as Leased
 from shared.clock import MICROSECONDS
 from shared.errors import IngestError, RecordError
 from shared.record import Record
+from shared.telemetry import tracing
 
 _PARSED_AT_ONCE = 256 * 1024  # bytes, a few milliseconds: a receiver on the same event loop must not wait
 _ROOM_SECONDS = 1.0  # how long a full house waits for room before it looks for what needs none
@@ -176,7 +177,11 @@ class Reader:
 
     async def _see_to(self, found: _Sorted) -> float:
         """Returns for how many seconds it is of no use to go on."""
-        beyond = [leased for leased, hint in found.partial if not self._rereading.add(hint, leased.lease_id)]
+        beyond = [
+            leased
+            for leased, hint in found.partial
+            if not self._rereading.add(hint, leased.lease_id, _traceparent(leased))
+        ]
         self._rereading.begin()
         await self._give_back_for_later(beyond)
         await self._settler.ack([leased.lease_id for leased, _ in found.skipped])
@@ -184,7 +189,18 @@ class Reader:
             self._settler.count("skipped", skip.table, 1)
         for leased, reason in found.senseless:
             await self._settler.set_aside("", [leased.lease_id], reason)
-        return await self._publish(found.whole)
+        if not found.whole:
+            return 0.0
+        contexts = (_traceparent(leased) for leased, _ in found.whole)
+        attributes: tracing.Attributes = {
+            "messaging.destination.name": "intake",
+            "messaging.batch.message_count": len(found.whole),
+        }
+        with tracing.consumer("process intake", contexts, attributes) as span:
+            pause = await self._publish(found.whole)
+            if pause:
+                span.fail("not_published")
+            return pause
 
     async def _give_back_for_later(self, beyond: Sequence[Leased]) -> None:
         """What cannot be held now comes again, the later the more often it came."""
@@ -198,8 +214,6 @@ class Reader:
 
     async def _publish(self, whole: Sequence[tuple[Leased, Publish]]) -> float:
         """Publish all of it, together if possible, and ack; returns as `_see_to` does."""
-        if not whole:
-            return 0.0
         lease_ids = [leased.lease_id for leased, _ in whole]
         records: dict[str, list[Record]] = defaultdict(list)
         for _, publish in whole:
@@ -230,6 +244,10 @@ class Reader:
                 # Where this fails, so does the loop's next look at the bus, and says why.
                 with contextlib.suppress(IngestError):
                     await self._env.intake.extend(held)
+
+
+def _traceparent(leased: Leased) -> str:
+    return leased.message.attributes.get(tracing.TRACEPARENT, "")
 
 
 def _run_id(now_us: int) -> str:

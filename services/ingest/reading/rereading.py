@@ -38,6 +38,7 @@ from shared.productive import (
     read_one,
 )
 from shared.record import Record, Rejected
+from shared.telemetry import tracing
 
 
 class Rereading:
@@ -104,11 +105,11 @@ class Rereading:
             except TimeoutError:
                 return
 
-    def add(self, hint: Hint, lease_id: str) -> bool:
+    def add(self, hint: Hint, lease_id: str, traceparent: str = "") -> bool:
         """Hold a delivery until its record was read and published; False when there is no room for it."""
         if self.is_full or self._coalescer.count_of(hint.table) >= self._bound(hint.table):
             return False
-        self._coalescer.add(hint, lease_id)
+        self._coalescer.add(hint, lease_id, traceparent)
         return True
 
     def _bound(self, table: str) -> int:
@@ -176,8 +177,12 @@ class Rereading:
     async def _read(self, table: str, pending: Sequence[Pending], *, gathers: bool) -> None:
         task = asyncio.current_task()
         unsettled = {one.id: one for one in pending}
+        contexts = (waiting.traceparent for one in pending for waiting in one.waiting)
+        attributes = {"productive.table": table, "messaging.destination.name": "intake"}
         try:
-            await self._ask(table, unsettled)
+            with tracing.consumer("read again", contexts, attributes) as span:
+                span.set({"productive.records": len(pending)})
+                await self._ask(table, unsettled)
             self._troubles.end(table)
         except IngestError as error:
             await self._failed(table, unsettled, error)

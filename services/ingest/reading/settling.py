@@ -14,6 +14,7 @@ from services.ingest.reading.observing import Outcome
 from shared.bus.port import Message
 from shared.errors import IngestError
 from shared.record import Record, RecordBatch, Source
+from shared.telemetry import tracing
 
 
 class Settler:
@@ -26,11 +27,17 @@ class Settler:
     async def publish(self, records: Mapping[str, Sequence[Record]]) -> None:
         """Return when all records (by table) are durable on the bus. Errors as in `Bus.publish`."""
         messages: list[Message] = []
-        for table, some in records.items():
-            batch = RecordBatch(table, self._env.organization_id, Source.WEBHOOK, self._run_id, list(some))
-            messages += await self._env.codec.encode(batch)
-        if messages:
-            await self._env.bus.publish(messages)
+        with tracing.span("publish records", kind="producer") as span:
+            for table, some in records.items():
+                batch = RecordBatch(
+                    table, self._env.organization_id, Source.WEBHOOK, self._run_id, list(some)
+                )
+                messages += await self._env.codec.encode(batch)
+            if messages:
+                span.set(
+                    {"messaging.destination.name": "records", "messaging.batch.message_count": len(messages)}
+                )
+                await self._env.bus.publish(messages)
 
     async def ack(self, lease_ids: Sequence[str]) -> None:
         """They are done with. Errors as in `Bus.ack`."""

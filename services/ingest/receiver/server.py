@@ -20,6 +20,7 @@ from services.ingest.receiver.metrics import CONTENT_TYPE
 from services.ingest.receiver.replays import Replays
 from services.ingest.receiver.signature import HEADER, Refusal, Signature, read_signature
 from shared.errors import IngestError
+from shared.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Handler:
             self._metrics.answered(time.perf_counter() - started)
 
     async def _webhook(self, request: web.BaseRequest, event: str) -> web.StreamResponse:
-        received_us = self._now_us()
+        received_us, started_ns = self._now_us(), time.time_ns()
         if not _EVENT_ID.fullmatch(event):
             return self._refuse(404, "no_such_path")
         if request.method != "POST":
@@ -97,13 +98,14 @@ class Handler:
             return self._refuse_body(body)
         self.guard.busy(request.protocol)
         try:
-            return await self._signed(request, Delivery(int(event), received_us, body), signature)
+            delivery = Delivery(int(event), received_us, body)
+            return await self._signed(request, delivery, signature, started_ns)
         finally:
             self._bodies.forget(body)
             self.guard.waiting(request.protocol)
 
     async def _signed(
-        self, request: web.BaseRequest, delivery: Delivery, signature: Signature
+        self, request: web.BaseRequest, delivery: Delivery, signature: Signature, started_ns: int
     ) -> web.StreamResponse:
         try:
             believed = await self._is_believed(delivery, signature)
@@ -111,12 +113,37 @@ class Handler:
             return self._try_again("secrets")
         if not believed:
             return self._refuse(401, Refusal.WRONG)
+        if not tracing.is_on():
+            return await self._believed(request, delivery, signature)
+        # Only now: strangers shall not be able to fill the traces.
+        attributes: tracing.Attributes = {
+            "http.request.method": "POST",
+            "http.route": f"{WEBHOOKS_PATH}{{event_id}}",
+            "productive.event_id": delivery.event_id,
+        }
+        with tracing.server(
+            f"POST {WEBHOOKS_PATH}{{event_id}}",
+            started_ns=started_ns,
+            headers=request.headers,
+            attributes=attributes,
+        ) as span:
+            response = await self._believed(request, delivery, signature)
+            span.set({"http.response.status_code": response.status})
+            if response.status >= 500:
+                span.fail(str(response.status))
+            return response
+
+    async def _believed(
+        self, request: web.BaseRequest, delivery: Delivery, signature: Signature
+    ) -> web.StreamResponse:
         size = len(delivery.body)
         key = (delivery.event_id, signature.digest)
         if key in self._replays:
             self._metrics.duplicate(size)
             return yes(request)
-        outcome = await self._acceptance.accept(delivery)
+        with tracing.span("publish intake", kind="producer") as span:
+            outcome = await self._acceptance.accept(delivery.followed())
+            span.set({"messaging.destination.name": "intake", "productive.outcome": outcome.value})
         if outcome is Outcome.OVERLOADED:
             return self._try_again("storage")
         self._replays.remember(key)

@@ -29,8 +29,15 @@ _OVERHEAD_BYTES = 64
 _LEAST_BYTES = 4_096
 """What an object takes at the least, a block of a disk; it also bounds how many objects there can be."""
 
-_Rows = list[tuple[int, int, bytes]]
-_decoder = msgspec.msgpack.Decoder(_Rows)
+
+class _Row(msgspec.Struct, array_like=True):
+    event_id: int
+    received_us: int
+    body: bytes
+    traceparent: str = ""
+
+
+_decoder = msgspec.msgpack.Decoder(list[_Row])
 
 
 class UnreadableError(ValueError):
@@ -39,8 +46,7 @@ class UnreadableError(ValueError):
 
 def encode(deliveries: Sequence[Delivery]) -> bytes:
     """Deliveries as one object."""
-    rows = [(delivery.event_id, delivery.received_us, delivery.body) for delivery in deliveries]
-    packed = msgspec.msgpack.encode(rows)
+    packed = msgspec.msgpack.encode([_row(delivery) for delivery in deliveries])
     return b"".join((_MAGIC, hashlib.sha256(packed).digest(), packed))
 
 
@@ -51,9 +57,10 @@ def decode(data: bytes) -> Sequence[Delivery]:
     if not data.startswith(_MAGIC) or data[len(_MAGIC) : start] != hashlib.sha256(packed).digest():
         raise UnreadableError("not a whole object of the spool")
     try:
-        return [Delivery(*row) for row in _decoder.decode(packed)]
+        rows = _decoder.decode(packed)
     except msgspec.MsgspecError as error:
         raise UnreadableError(str(error)) from None
+    return [Delivery(row.event_id, row.received_us, row.body, row.traceparent) for row in rows]
 
 
 class Spool:
@@ -125,6 +132,12 @@ class Spool:
         if stored is not None:
             await self._objects.write(UNREADABLE_PREFIX + name.removeprefix(PREFIX), stored.data)
             await self.remove(name)
+
+
+def _row(delivery: Delivery) -> tuple[int, int, bytes] | tuple[int, int, bytes, str]:
+    """Without a context as it has always been, so that an older version reads it, too."""
+    row = (delivery.event_id, delivery.received_us, delivery.body)
+    return (*row, delivery.traceparent) if delivery.traceparent else row
 
 
 def _size(delivery: Delivery) -> int:
