@@ -84,13 +84,17 @@ class SchemaChange:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """How a table is: rows, latest `_synced_at` and `_changed_at` in µs, rows that keep `_unparsed`."""
+    """How a table is: rows, latest `_synced_at` and `_changed_at` in µs, rows that keep `_unparsed`.
+
+    `late_seconds` is how old what is read from the table may be: changes of that time may be missing.
+    """
 
     rows: int
     last_synced_us: int | None = None
     last_changed_us: int | None = None
     unparsed_rows: int = 0
     columns: Mapping[str, str] = field(default_factory=dict)
+    late_seconds: float = 0.0
 
 
 class StoredVersion(NamedTuple):

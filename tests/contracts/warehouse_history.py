@@ -60,6 +60,16 @@ def history_of(rows: Sequence[Row]) -> list[Period]:
     return expected
 
 
+def _order(period: Period) -> tuple[object, ...]:
+    ended = period.valid_to is None, period.valid_to or 0
+    return (
+        period.id,
+        period.valid_from,
+        *ended,
+        sorted((name, str(value)) for name, value in period.data.items()),
+    )
+
+
 # Few names, so that states come back and are seen again.
 _FEW_STATES = st.dictionaries(KEYS, st.sampled_from(("x", "x", "y", None)), min_size=1, max_size=12)
 
@@ -275,6 +285,10 @@ class HistoryContract:
     async def test_any_order_partition_and_repetition_of_versions_ends_in_the_same_history(
         self, warehouse: Warehouse, history: st.DataObject
     ) -> None:
+        await self.ends_in_the_same_history(warehouse, history)
+
+    async def ends_in_the_same_history(self, warehouse: Warehouse, history: st.DataObject) -> None:
+        """The rule itself, for stores so slow that they have to do with fewer examples."""
         states = history.draw(_FEW_STATES, label="states")
         rows = [
             deletion(id_, (changed, observed)) if name is None else row(id_, (changed, observed), name=name)
@@ -290,6 +304,7 @@ class HistoryContract:
             await warehouse.write(schema, sequence[start:end])
 
         periods = await self.history(warehouse, schema)
-        assert periods == history_of(rows)
+        # Of states that lasted no time at all the order says nothing.
+        assert sorted(periods, key=_order) == sorted(history_of(rows), key=_order)
         now = {period.id: period.data for period in periods if period.is_current}
         assert now == await everything(warehouse, schema)
