@@ -5,9 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 CLOUD  := $(VENV)/.installed-cloud
 DEV    := $(VENV)/.installed-dev
+EMULATOR := $(VENV)/.installed-bigquery-emulator
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench catalog lock cloud clean
+.PHONY: help demo test coverage lint format bench catalog lock cloud bigquery-emulator clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,13 +31,22 @@ $(CLOUD): $(STAMP) requirements/cloud.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/cloud.txt
 	@touch $@
 
+# It wants other versions of our own dependencies, so it has an environment to itself. Without it the tests
+# of the warehouse on BigQuery are skipped, and say so.
+$(EMULATOR): $(BIN)/python requirements/bigquery-emulator.txt
+	@echo "setting up the BigQuery emulator for the tests ..."
+	@$(PYTHON) -m venv $(VENV)/bigquery-emulator
+	@$(VENV)/bigquery-emulator/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bigquery-emulator.txt && touch $@ || { rm -rf $(VENV)/bigquery-emulator; echo "the BigQuery emulator could not be installed; its tests will be skipped"; }
+
+bigquery-emulator: $(EMULATOR)
+
 demo: $(STAMP) ## crawl the sandbox organization into a DuckDB file and query it
 	@$(BIN)/productive-ingest demo
 
-test: $(DEV) ## run the whole test suite
+test: $(DEV) $(EMULATOR) ## run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
-coverage: $(DEV) ## run the whole test suite and tell which lines it did not reach; half as slow again
+coverage: $(DEV) $(EMULATOR) ## run the whole test suite and tell which lines it did not reach; half as slow again
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 lint: $(DEV) ## formatting, lint rules and types

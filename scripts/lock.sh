@@ -8,3 +8,4 @@ printf 'hatchling\neditables\n' > requirements/build.in
 "${uv[@]}" pyproject.toml requirements/build.in -o requirements/runtime.txt "$@"
 "${uv[@]}" pyproject.toml requirements/build.in --extra cloud -c requirements/runtime.txt -o requirements/cloud.txt "$@"
 "${uv[@]}" pyproject.toml requirements/build.in --extra cloud --group dev -c requirements/cloud.txt -o requirements/dev.txt "$@"
+"${uv[@]}" requirements/bigquery-emulator.in -o requirements/bigquery-emulator.txt "$@"

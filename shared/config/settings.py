@@ -146,6 +146,35 @@ SETTINGS: Final = (
         env="DUCKDB_MEMORY",
         default="112MiB",
     ),
+    Setting(
+        "bigquery.location",
+        "text",
+        "Where a BigQuery dataset is made that is not there yet (EU, US, europe-west3 …).",
+        env="BIGQUERY_LOCATION",
+    ),
+    Setting(
+        "bigquery.live_staleness_minutes",
+        "integer",
+        "How late BigQuery may show changes of tables that webhooks feed; 0 shows them at once.",
+        default=0,
+        # What is older than a day and a half is compared before it is written; see docs/bigquery.md.
+        most=720,
+    ),
+    Setting(
+        "bigquery.staleness_minutes",
+        "integer",
+        "How late BigQuery may show changes of all other tables.",
+        default=30,
+        most=720,
+    ),
+    Setting(
+        "bigquery.max_gigabytes_per_query",
+        "number",
+        "How much one query may read on BigQuery; one that would read more is refused and costs nothing.",
+        default=100.0,
+        least=0.01,
+        most=1_000_000,
+    ),
     Setting("tables.only", "names", "Sync these tables and no others."),
     Setting("tables.add", "names", "Sync these tables beside the default ones."),
     Setting("tables.skip", "names", "Do not sync these tables."),
@@ -250,6 +279,10 @@ class Settings:
     objects_url: str
     secrets_url: str
     duckdb_memory: str
+    bigquery_location: str | None
+    bigquery_live_staleness_minutes: int
+    bigquery_staleness_minutes: int
+    bigquery_max_gigabytes_per_query: float
     full_every_hours: float
     overlap_seconds: float
     deletions_share: float
@@ -304,6 +337,10 @@ def settle(
         deletions_rows=int(number("deletions.rows")),
         deletions_reads=int(number("deletions.reads")),
         duckdb_memory=text("storage.duckdb_memory"),
+        bigquery_location=text("bigquery.location") or None,
+        bigquery_live_staleness_minutes=int(number("bigquery.live_staleness_minutes")),
+        bigquery_staleness_minutes=int(number("bigquery.staleness_minutes")),
+        bigquery_max_gigabytes_per_query=number("bigquery.max_gigabytes_per_query"),
         selection=SelectionRules(
             only=names("tables.only"),
             add=names("tables.add"),
