@@ -33,13 +33,15 @@ async def look_at_account(services: tuple[Service, ...]) -> Account:
     try:
         credentials = await asyncio.to_thread(_credentials)
     except exceptions.DefaultCredentialsError as error:
-        return Account(MEMBER, problem(_SUBJECT, f"there are no credentials ({_brief(error)})", LOG_IN))
+        text = f"there are no credentials, so that nothing on Google Cloud was looked at ({_brief(error)})"
+        return Account(MEMBER, problem(_SUBJECT, text, LOG_IN))
     member = _member(credentials)
     who = "a person's login" if member == MEMBER else member
     try:
         await asyncio.to_thread(credentials.refresh, partial(Request(), timeout=CALL_SECONDS))
     except exceptions.RefreshError as error:
-        text = f"the credentials of {who} are not valid any more ({_brief(error)})"
+        text = f"the credentials of {who} are refused, so that nothing on Google Cloud was looked at"
+        text = f"{text} ({_brief(error)})"
         return Account(member, problem(_SUBJECT, text, LOG_IN))
     except exceptions.GoogleAuthError as error:
         return Account(member, unknown(_SUBJECT, f"{who} could not be tried ({_brief(error)})"))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import click
 
 from services.backfill.check import check_access
+from services.cli.doctor.doctor import cloud_problems
 from services.cli.options import Invocation, common_options, run_async
+from services.cli.render.doctor import print_finding
 from services.cli.selection import look_at_selection
 from services.cli.world import open_client
+from shared.clock import SystemClock
 from shared.errors import ExitCode
 from shared.productive import PROMPT
 
@@ -20,9 +23,13 @@ from shared.productive import PROMPT
 async def check(invocation: Invocation) -> int:
     """Check the token, the connection, and which tables this token can read.
 
-    Ends with exit code 1 when no table can be read. Takes one request per table.
+    Where stores are on Google Cloud, what is missing there is told first. Ends with exit code 1 when
+    something is, or when no table can be read. Takes one request per table.
     """
     settings, output = invocation.settings, invocation.output
+    missing = await cloud_problems(settings, SystemClock())
+    for finding in missing:
+        print_finding(output, finding)
     tables = (await look_at_selection(settings)).tables
     async with open_client(settings, PROMPT) as client:
         found = await check_access(client, tables)
@@ -38,5 +45,5 @@ async def check(invocation: Invocation) -> int:
         f"{len(readable)} of {len(found)} tables can be read, {records:,} records.",
         style="bold",
     )
-    output.result({"tables": found, "readable": len(readable), "records": records})
-    return ExitCode.OK if readable else ExitCode.INCOMPLETE
+    output.result({"tables": found, "readable": len(readable), "records": records, "missing": list(missing)})
+    return ExitCode.OK if readable and not missing else ExitCode.INCOMPLETE

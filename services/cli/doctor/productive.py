@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from services.cli.world import TOKEN_SECRET
 from shared.config import TOKEN_VARIABLE, Settings
 from shared.errors import IngestError
-from shared.google.findings import Finding, good, problem
+from shared.google.findings import Finding, good, problem, unknown
 from shared.secrets import open_secrets
 
 
-async def examine_productive(settings: Settings) -> Sequence[Finding]:
-    """Whether organization and token are set."""
+async def examine_productive(settings: Settings, *, secrets: bool = True) -> Sequence[Finding]:
+    """Whether organization and token are set; without `secrets`, their store cannot be asked."""
+    if not secrets and not os.environ.get(TOKEN_VARIABLE):
+        return [_organization(settings), unknown("API token", "would be among the secrets")]
     return [_organization(settings), await _token(settings)]
 
 

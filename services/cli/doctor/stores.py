@@ -47,6 +47,10 @@ def urls(settings: Settings) -> Mapping[Store, str]:
     }
 
 
+CLOUD: Final = frozenset({"pubsub", "bigquery", "gs", "secretmanager"})
+"""The schemes of stores on Google Cloud."""
+
+
 async def examine_store(url: str, examination: Examination) -> Section:
     """What is to be said about one store."""
     title = _TITLES[examination.store]

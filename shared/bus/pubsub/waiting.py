@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bus.pubsub.names import Names
+from shared.errors import IngestError
 from shared.google.examination import Examination, Metrics, Store
 from shared.google.findings import Finding, good, problem, unknown, warning
 from shared.room import duration
@@ -42,9 +43,12 @@ async def look_at_waiting(
     names: Names, examination: Examination, metrics: Metrics, retention: tuple[float, float]
 ) -> Sequence[Finding]:
     """What to say about the subscription and that of its dead letters; their retention is in seconds."""
-    live, dead = await asyncio.gather(
-        _measured(names.name, metrics), _measured(f"{names.name}-dead", metrics)
-    )
+    try:
+        live, dead = await asyncio.gather(
+            _measured(names.name, metrics), _measured(f"{names.name}-dead", metrics)
+        )
+    except IngestError as error:
+        return [unknown("waiting", f"is not known: {error.message}")]
     return [
         *_live(live, names, examination.store, retention[0]),
         *_dead(dead, retention[1]),

@@ -21,6 +21,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
     BigQueryWriteGrpcAsyncIOTransport,
 )
 
+from shared.errors import IngestError
 from shared.google.commands import (
     create_dataset,
     grant_on_dataset,
@@ -227,7 +228,10 @@ async def _connections(desk: _Desk) -> Sequence[Finding]:
     metrics, tables = desk.examination.metrics, len(desk.examination.tables)
     if metrics is None or not tables:
         return ()
-    count = sum(point.value for point in await metrics.latest(_CONNECTIONS))
+    try:
+        count = sum(point.value for point in await metrics.latest(_CONNECTIONS))
+    except IngestError:
+        return ()  # told once, where the quotas are
     text = f"{count:,.0f} are open for writing in {desk.project}, and {tables} tables are chosen"
     if count > 2 * tables:
         return [warning("connections", f"{text}: writers that ended may have left theirs behind")]
