@@ -69,10 +69,10 @@ class World:
     async def open_live(self) -> Bus:
         return await self.open()
 
-    async def let_pass(self, seconds: float) -> None:
+    async def let_pass(self, seconds: float, *, steps: int = 12) -> None:
         """Step by step, so that whoever keeps leases gets to keep them."""
-        for _ in range(12):
-            self.clock.advance(seconds / 12)
+        for _ in range(steps):
+            self.clock.advance(seconds / steps)
             self.state.tick()
             await self.settle()
 

@@ -38,8 +38,8 @@ class BusContract:
     """At-least-once delivery with leases, dead letters and a backlog."""
 
     replaces_in_place = True
-    """Whether a message that a sweep replaces stays the same message, so that acks and attempts of the old one
-    count for the new one. Not where a message cannot be changed: there the new one is published."""
+    """Whether a message that a sweep replaces stays the same message, so that acks and attempts of the old
+    one count for the new one. Not where a message cannot be changed: there the new one is published."""
 
     @pytest.fixture
     async def bus(self, harness: BusHarness) -> AsyncIterator[Bus]:

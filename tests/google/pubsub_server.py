@@ -66,6 +66,8 @@ class PubsubServer:
         self.calls: Counter[str] = Counter()
         self.largest: dict[str, int] = {}
         """Bytes of the largest request of each method."""
+        self.peers: dict[str, set[str]] = {}
+        """The connections that each method was called on."""
         self.is_silent = False
         """Whether streams bring nothing, as was seen of real ones."""
         self._streams: set[asyncio.Event] = set()
@@ -137,6 +139,7 @@ class PubsubServer:
 
         async def handle(message: Any, context: Context) -> Any:
             self.calls[name] += 1
+            self.peers.setdefault(name, set()).add(context.peer())
             self.largest[name] = max(self.largest.get(name, 0), message.ByteSize())
             waiting = self.faults.get(name)
             fault = waiting.popleft() if waiting else None
@@ -232,6 +235,7 @@ class PubsubServer:
 
     async def _streaming_pull(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         self.calls["StreamingPull"] += 1
+        self.peers.setdefault("StreamingPull", set()).add(context.peer())
         waiting = self.faults.get("StreamingPull")
         if waiting:
             fault = waiting.popleft()

@@ -25,7 +25,6 @@ _FRAMING_BYTES = 4
 _LANES = 4
 _WAITING_BYTES = 64 << 20
 _WAITING_SECONDS = 60.0
-_CLOSING_SECONDS = 5.0
 
 
 class Acking:
@@ -70,9 +69,9 @@ class Acking:
         items = [((ack_id, whole), len(ack_id) + _FRAMING_BYTES) for ack_id in ack_ids]
         await self._deadlines.submit(items, room_seconds=_WAITING_SECONDS)
 
-    async def close(self) -> None:
-        """Let what was said be heard, for a while."""
-        await asyncio.gather(self._acks.finish(_CLOSING_SECONDS), self._deadlines.finish(_CLOSING_SECONDS))
+    async def close(self, seconds: float) -> None:
+        """Let what was said be heard, for so long at the most."""
+        await asyncio.gather(self._acks.finish(seconds), self._deadlines.finish(seconds))
 
     async def _send_acks(self, ack_ids: Sequence[str]) -> Sequence[Exception | None]:
         return await send_or_halve(ack_ids, self._acknowledge, _lease_has_ended)

@@ -27,7 +27,8 @@ from shared.bus.pubsub.sweeping import Sweep, sweep_letters
 from shared.clock import Clock
 from shared.errors import ConfigError, IngestError, StorageError
 
-_CLOSING_SECONDS = 6.0
+_CLOSING_SECONDS = 5.0
+_LAST_SECONDS = 1.0
 """Cloud Run gives ten seconds from SIGTERM to the end; what is not given back by then comes by itself."""
 
 _SWEEP_MESSAGES = 100
@@ -89,7 +90,7 @@ class PubsubBus:
             if taken := self._holding.take(max_messages=max_messages, max_bytes=max_bytes):
                 await self._refresh(taken)
                 return tuple(held.delivery for held in taken)
-            if (trouble := self._stream.trouble) is not None:
+            if (trouble := self._stream.news()) is not None:
                 raise trouble
             left = deadline - self._clock.monotonic()
             if left <= 0:
@@ -199,11 +200,15 @@ class PubsubBus:
         self._is_closed = True
         self._holding.arrivals.notify()
         await self._stream.close()
+        publishing = asyncio.gather(
+            self._publishing.close(_CLOSING_SECONDS), self._dead.close(_CLOSING_SECONDS)
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_SECONDS):
-                await asyncio.gather(self._publishing.close(), self._dead.close(), self._hand_back())
-        await self._acking.close()
-        await self._dead_acking.close()
+                await self._hand_back()
+        await asyncio.gather(
+            publishing, self._acking.close(_LAST_SECONDS), self._dead_acking.close(_LAST_SECONDS)
+        )
         await self._counting.close()
         await self._clients.close()
 

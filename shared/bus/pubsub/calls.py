@@ -64,11 +64,11 @@ class Calls(Generic[C]):
     ) -> T:
         """What `call(client, timeout)` returns. `size` in bytes and what it waits for lengthen the deadline.
 
-        A call that meets its deadline is tried on a new connection. `UnreachableError` after the time for
-        trying again; refusals come at once, those in `REFUSALS` as they are, all others in our words.
+        A call that meets its deadline is tried on a new connection. `UnreachableError` when the time for
+        trying again is over; refusals come at once, those in `REFUSALS` as they are, all others in our words.
         """
         seconds = self._request_seconds + wait_seconds + size / _SLOWEST_BYTES_PER_SECOND
-        end = self._clock.monotonic() + max(self._retry_seconds, seconds)
+        end = self._clock.monotonic() + self._retry_seconds
         failures = 0
         while True:
             client = self._client.get()

@@ -23,7 +23,6 @@ from shared.errors import BackpressureError, RecordError
 _REQUEST_MESSAGES = 1_000
 _REQUEST_BYTES = 4 << 20
 _LANES = 8
-_CLOSING_SECONDS = 5.0
 _FRAMING_BYTES = 10
 """What a request needs for each message and for its topic's tag at most, beside their own bytes."""
 
@@ -55,9 +54,9 @@ class Publishing:
         """See `Bus.publish`."""
         await self._publish([self._ready(message) for message in messages])
 
-    async def close(self) -> None:
-        """Let what is on its way arrive, for a while."""
-        await self._batcher.finish(_CLOSING_SECONDS)
+    async def close(self, seconds: float) -> None:
+        """Let what is on its way arrive, for so long at the most."""
+        await self._batcher.finish(seconds)
 
     def _ready(self, message: Message) -> tuple[PbMessage, int]:
         checked_size(message)

@@ -47,6 +47,7 @@ _OVERRUN = 2
 
 _PROBE_SECONDS = 3.0
 _PROBE_MESSAGES = 10
+_SHORTEST_LEASE_SECONDS = 10.0
 
 
 class Stream:
@@ -75,6 +76,7 @@ class Stream:
         self._has_room = asyncio.Event()
         self._responses = 0
         self._failures = 0
+        self._told = 0
         self._failing_since: float | None = None
         self._error: IngestError | None = None
 
@@ -90,6 +92,15 @@ class Stream:
             return None
         lasting = self._clock.monotonic() - self._failing_since >= self._settings.retry_seconds
         return self._error if lasting or isinstance(self._error, OwnerError) else None
+
+    def news(self) -> IngestError | None:
+        """The trouble, once for each time that the stream could not be opened."""
+        if self._failures == self._told:
+            return None
+        trouble = self.trouble
+        if trouble is not None:
+            self._told = self._failures
+        return trouble
 
     @property
     def is_well(self) -> bool:
@@ -133,7 +144,7 @@ class Stream:
 
     def _ended(self, error: BaseException | None, *, was_healthy: bool) -> None:
         if was_healthy:
-            self._failures, self._failing_since, self._error = 0, None, None
+            self._failures, self._told, self._failing_since, self._error = 0, 0, None, None
         if not isinstance(error, Exception):
             return
         if self._failing_since is None:
@@ -142,7 +153,7 @@ class Stream:
         self._error = translated(error, self._names)
         if not is_transient(error):
             log.warning("the stream of messages cannot be opened: %s", self._error)
-            self._holding.arrivals.notify()  # whoever waits for messages has to know
+        self._holding.arrivals.notify()  # whoever waits for messages may have to know
 
     async def _read(self) -> None:
         async with asyncio.timeout(_STREAM_SECONDS + self._settings.request_seconds):
@@ -183,7 +194,7 @@ class Stream:
 
     async def _take_in(self, received: Sequence[Any]) -> None:
         self._responses += 1
-        self._failures, self._failing_since, self._error = 0, None, None
+        self._failures, self._told, self._failing_since, self._error = 0, 0, None, None
         self._holding.receive(received, lease_seconds=self._lease_seconds)
         while self._is_overrun():
             self._has_room.clear()
@@ -247,7 +258,7 @@ class Stream:
             )
         if not received:
             return
-        news = self._holding.receive(received, lease_seconds=_PROBE_SECONDS)
+        news = self._holding.receive(received, lease_seconds=_SHORTEST_LEASE_SECONDS)
         with contextlib.suppress(IngestError):
             await self.extend(news)  # the subscription's own lease may be a short one
         if self._responses == responses:
