@@ -141,11 +141,14 @@ class StorageWriteServer:
         self.schema_answers: deque[grpc.StatusCode] = deque()
         """Statuses to fail the next questions for a schema with."""
         self.seen: list[Seen] = []
+        self.arrived = asyncio.Event()
+        """Set with every request."""
         self.asked: list[str] = []
         self.on_asked: Callable[[], None] = lambda: None
         self.connections = 0
         self.open = 0
         self.most_open = 0
+        self._changed = asyncio.Condition()
 
     async def append_rows(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         self.connections += 1
@@ -176,6 +179,13 @@ class StorageWriteServer:
                 yield response
         finally:
             self.open -= 1
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def closed_to(self, open_: int) -> None:
+        """Wait until no more than so many connections are open."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.open <= open_)
 
     async def get_write_stream(self, request: Any, context: Any) -> Any:
         self.asked.append(request.name)
@@ -194,6 +204,7 @@ class StorageWriteServer:
     def _see(self, connection: int, request: Any, context: Any) -> None:
         # Google's client adds an empty one of its own.
         routing = [value for key, value in context.invocation_metadata() if key == "x-goog-request-params"]
+        self.arrived.set()
         self.seen.append(
             Seen(
                 connection,

@@ -93,7 +93,7 @@ _STORAGE = types.StorageError.StorageErrorCode
 _EXTRA_FIELDS = re.compile("extra fields|more fields than BigQuery schema", re.I)  # seen by others
 _MISMATCH = re.compile("mismatched with BigQuery field|primary key", re.I)  # seen by others
 _NOT_FOUND_CODES = {_STORAGE.TABLE_NOT_FOUND, _STORAGE.STREAM_NOT_FOUND}
-_QUOTED = re.compile(r"(?<!field )(?<!column )('[^']*'|\"[^\"]*\")", re.I)
+_QUOTED = re.compile(r"((?:field|column) )?('[^']*'|\"[^\"]*\")", re.I)
 
 
 def table_of(table: str) -> Place:
@@ -181,4 +181,5 @@ def _details(status: Any) -> frozenset[int]:
 
 def without_values(message: str) -> str:
     """A message about rows without what it quotes but columns, on one line and of bounded length."""
-    return " ".join(_QUOTED.sub("…", message).split())[:300] or "no reason was given"
+    shown = _QUOTED.sub(lambda found: found[0] if found[1] else "…", message)
+    return " ".join(shown.split())[:300] or "no reason was given"
