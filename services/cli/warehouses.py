@@ -7,7 +7,14 @@ import logging
 
 from shared.config import Settings
 from shared.errors import StorageError
-from shared.warehouse import DuckdbSettings, DuckdbWarehouse, QueryableWarehouse, Warehouse, open_warehouse
+from shared.warehouse import (
+    BigquerySettings,
+    DuckdbSettings,
+    DuckdbWarehouse,
+    QueryableWarehouse,
+    Warehouse,
+    open_warehouse,
+)
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +27,26 @@ async def open_configured(
 ) -> QueryableWarehouse:
     """The warehouse in the settings, or the one of that kind at `url`; raises as `open_warehouse`."""
     return await open_warehouse(
-        url or settings.warehouse_url, read_only=read_only, duckdb=duckdb_settings(settings)
+        url or settings.warehouse_url,
+        read_only=read_only,
+        duckdb=duckdb_settings(settings),
+        bigquery=bigquery_settings(settings),
     )
 
 
 def duckdb_settings(settings: Settings) -> DuckdbSettings:
     """What DuckDB may use of this machine."""
     return DuckdbSettings(memory_limit=settings.duckdb_memory)
+
+
+def bigquery_settings(settings: Settings) -> BigquerySettings:
+    """How late tables may show changes, and what a query may cost."""
+    return BigquerySettings(
+        location=settings.bigquery_location,
+        live_staleness_minutes=settings.bigquery_live_staleness_minutes,
+        staleness_minutes=settings.bigquery_staleness_minutes,
+        max_gigabytes_per_query=settings.bigquery_max_gigabytes_per_query,
+    )
 
 
 async def keep_copy(warehouse: Warehouse) -> None:

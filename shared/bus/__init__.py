@@ -6,10 +6,13 @@ An adapter is a folder with `connect.py` (URL to adapter), `adapter.py` (the por
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from shared.bus.limits import MAX_MESSAGE_BYTES, BusSettings
 from shared.bus.port import Backlog, Bus, DeadLetter, Delivery, Judge, Message, Swept
 from shared.bus.sqlite.connect import connect as connect_sqlite
 from shared.clock import Clock, SystemClock
+from shared.google.installed import adapter_on_demand
 from shared.urls import scheme_of, unknown_scheme
 
 __all__ = [
@@ -25,7 +28,10 @@ __all__ = [
     "open_bus",
 ]
 
-_ADAPTERS = {"sqlite": connect_sqlite}
+_ADAPTERS: Mapping[str, Callable[..., Awaitable[Bus]]] = {
+    "sqlite": connect_sqlite,
+    "pubsub": adapter_on_demand("shared.bus.pubsub.connect", "pubsub"),
+}
 
 
 async def open_bus(url: str, *, clock: Clock | None = None, settings: BusSettings | None = None) -> Bus:

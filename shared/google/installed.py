@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from shared.errors import ConfigError
+
+
+def adapter_on_demand(module: str, scheme: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """An adapter's `connect` that imports its module only when it is called; raises as `import_adapter`."""
+
+    async def connect(*args: Any, **kwargs: Any) -> Any:
+        return await import_adapter(module, scheme).connect(*args, **kwargs)
+
+    return connect
 
 
 def import_adapter(module: str, scheme: str) -> ModuleType:

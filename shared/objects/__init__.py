@@ -6,14 +6,20 @@ An adapter is a folder with `connect.py` (URL to adapter), `adapter.py` (the por
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+
 from shared.clock import Clock, SystemClock
+from shared.google.installed import adapter_on_demand
 from shared.objects.folder.connect import connect as connect_folder
 from shared.objects.port import Generation, Objects, StoredObject, check_name
 from shared.urls import scheme_of, unknown_scheme
 
 __all__ = ["Generation", "Objects", "StoredObject", "check_name", "open_objects"]
 
-_ADAPTERS = {"file": connect_folder}
+_ADAPTERS: Mapping[str, Callable[..., Awaitable[Objects]]] = {
+    "file": connect_folder,
+    "gs": adapter_on_demand("shared.objects.gcs.connect", "gs"),
+}
 
 
 async def open_objects(url: str, *, clock: Clock | None = None) -> Objects:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from shared.google.installed import adapter_on_demand
 from shared.secrets.chain import ChainedSecrets
 from shared.secrets.environment.connect import connect as connect_environment
 from shared.secrets.file.connect import connect as connect_file
@@ -20,6 +21,7 @@ __all__ = ["Secret", "Secrets", "check_name", "open_secrets"]
 _ADAPTERS: Mapping[str, Callable[[str], Awaitable[Secrets]]] = {
     "env": connect_environment,
     "file": connect_file,
+    "secretmanager": adapter_on_demand("shared.secrets.secretmanager.connect", "secretmanager"),
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from shared.clock import Clock, SystemClock
+from shared.google.installed import adapter_on_demand
 from shared.urls import scheme_of, unknown_scheme
+from shared.warehouse.bigquery.settings import BigquerySettings
 from shared.warehouse.duckdb import (
     DuckdbSettings,
     DuckdbWarehouse,
@@ -25,7 +27,8 @@ from shared.warehouse.port import (
 )
 from shared.warehouse.queries import QueryableWarehouse, QueryResult
 
-_SCHEMES = ("duckdb",)
+_SCHEMES = ("bigquery", "duckdb")
+_connect_bigquery = adapter_on_demand("shared.warehouse.bigquery.connect", "bigquery")
 
 
 async def open_warehouse(
@@ -34,13 +37,19 @@ async def open_warehouse(
     read_only: bool = False,
     clock: Clock | None = None,
     duckdb: DuckdbSettings | None = None,
+    bigquery: BigquerySettings | None = None,
 ) -> QueryableWarehouse:
-    """Open the warehouse that a URL names: `duckdb:///absolute/path` or `duckdb:relative/path`.
+    """Open the warehouse that a URL names: `duckdb:///absolute/path`, or `bigquery://PROJECT/DATASET`.
 
     `ConfigError` for a URL without an adapter, `BusyError` when another process holds the store,
     `StorageError` when it cannot be used.
     """
-    return await open_duckdb(url, read_only=read_only, clock=clock, settings=duckdb)
+    if scheme_of(url) != "bigquery":
+        return await open_duckdb(url, read_only=read_only, clock=clock, settings=duckdb)
+    warehouse: QueryableWarehouse = await _connect_bigquery(
+        url, read_only=read_only, clock=clock or SystemClock(), settings=bigquery or BigquerySettings()
+    )
+    return warehouse
 
 
 async def open_duckdb(
@@ -60,6 +69,7 @@ async def open_duckdb(
 
 __all__ = [
     "OWN_COLUMNS",
+    "BigquerySettings",
     "DuckdbSettings",
     "DuckdbWarehouse",
     "QueryResult",
