@@ -1,8 +1,12 @@
 """One of a kind at a time (a crawl, an embedded writer): a lease in the objects store, renewed while held.
 
 A holder that was killed leaves its lease behind. On the same machine that is seen at once (its process
-is gone); otherwise the lease is watched, and taken over when nobody renews it for as long as it lasts.
+is gone); otherwise, and wherever it cannot be known for sure that the machine is the same, the lease is
+watched, and taken over when nobody renews it for as long as it lasts.
 No clock of another machine is trusted: only whether the object changes while we look.
+
+A lease is written every `LEASE_SECONDS / 3`, far from the once a second that Cloud Storage allows. A write
+that failed may have been carried out all the same: whose lease it is, its content tells.
 """
 
 from __future__ import annotations
@@ -12,20 +16,20 @@ import contextlib
 import logging
 import os
 import secrets
-import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 
 from shared.clock import Clock
 from shared.errors import BusyError, IngestError
+from shared.objects.machine import started, this_machine
 from shared.objects.port import Generation, Objects, StoredObject
 
 LEASE_SECONDS = 30.0
-_PROC = Path("/proc")
-_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
-_PROCESSES = _PROC / "self/ns/pid"
+_GIVING_BACK_SECONDS = 5.0
+
+_held: set[str] = set()
+"""The owners in this process: one that is not among them has let go, whatever the object says."""
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +37,8 @@ log = logging.getLogger(__name__)
 class Holder(msgspec.Struct, frozen=True):
     """Who holds a lease.
 
-    `owner` is unique to one acquisition, `machine` to one boot of one machine and what it takes for one
-    (a container has processes of its own). `started` tells the process from a later one with the same
-    number, empty where that cannot be known.
+    `owner` is unique to one acquisition; for `machine` and `started` see `shared.objects.machine`, both are
+    empty where they cannot be known.
     """
 
     owner: str
@@ -52,8 +55,18 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
     `what` says for people what the lease is for. Raises `BusyError` when another process holds it, or
     has taken it over in the meantime.
     """
-    holder = Holder(secrets.token_hex(8), _machine(), os.getpid(), _started(os.getpid()))
-    generation = await _acquire(objects, name, holder, clock, what)
+    holder = Holder(secrets.token_hex(8), this_machine(), os.getpid(), started(os.getpid()))
+    _held.add(holder.owner)
+    try:
+        generation = await _acquire(objects, name, holder, clock, what)
+        async with _kept(_Lease(objects, name, holder, generation), clock, what):
+            yield
+    finally:
+        _held.discard(holder.owner)
+
+
+@contextlib.asynccontextmanager
+async def _kept(lease: _Lease, clock: Clock, what: str) -> AsyncIterator[None]:
     body = asyncio.current_task()
     if body is None:
         raise RuntimeError("a lease is held by a task")
@@ -65,21 +78,9 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
         while not lost:
             await clock.sleep(LEASE_SECONDS / 3)
             async with renewing:
-                lost = not await renew()
+                lost = not await lease.renew()
         if not leaving:
             body.cancel()
-
-    async def renew() -> bool:
-        nonlocal generation, holder
-        holder = msgspec.structs.replace(holder, renewals=holder.renewals + 1)
-        try:
-            renewed = await objects.compare_and_set(name, msgspec.json.encode(holder), generation)
-        except IngestError as error:
-            # Whether it is lost shows the next time; until then the body may know better what to do.
-            log.warning("the lease %s could not be renewed: %s", name, error)
-            return True
-        generation = renewed or generation
-        return renewed is not None
 
     keeper = asyncio.create_task(keep())
     try:
@@ -97,10 +98,54 @@ async def hold_lease(objects: Objects, name: str, clock: Clock, *, what: str) ->
         with contextlib.suppress(asyncio.CancelledError):
             await keeper
         if not lost:
-            # Emptied rather than deleted: only whoever still holds it can do so. If it cannot be given
-            # back, the end of this process does that, and the body's own error must not be hidden.
-            with contextlib.suppress(IngestError):
-                await objects.compare_and_set(name, b"", generation)
+            await lease.give_back()
+
+
+class _Lease:
+    """A lease that was acquired, for as long as it is not lost."""
+
+    def __init__(self, objects: Objects, name: str, holder: Holder, generation: Generation) -> None:
+        self._objects = objects
+        self._name = name
+        self._holder = holder
+        self._generation = generation
+
+    async def renew(self) -> bool:
+        """Whether it is still ours; True as well when that cannot be found out.
+
+        Whether it is lost shows the next time; until then the body may know better what to do.
+        """
+        self._holder = msgspec.structs.replace(self._holder, renewals=self._holder.renewals + 1)
+        try:
+            async with asyncio.timeout(LEASE_SECONDS / 3):
+                return await self._write(msgspec.json.encode(self._holder))
+        except (IngestError, TimeoutError) as error:
+            log.warning("the lease %s could not be renewed: %s", self._name, str(error) or "no answer")
+            return True
+
+    async def give_back(self) -> None:
+        """Empty it rather than delete it: only whoever still holds it can do so.
+
+        If it cannot be given back, its time does that, and the body's own error must not be hidden.
+        """
+        with contextlib.suppress(IngestError, TimeoutError):
+            async with asyncio.timeout(_GIVING_BACK_SECONDS):
+                await self._write(b"")
+
+    async def _write(self, data: bytes) -> bool:
+        expected = self._generation
+        for _ in range(3):
+            written = await self._objects.compare_and_set(self._name, data, expected)
+            if written is not None:
+                self._generation = written
+                return True
+            there = await self._objects.read(self._name)
+            holder = _holder(there) if there is not None else None
+            if there is None or holder is None or holder.owner != self._holder.owner:
+                return False
+            # An earlier renewal of ours, which failed for all we knew, was carried out.
+            expected = there.generation
+        return False
 
 
 async def is_held(objects: Objects, name: str) -> bool:
@@ -124,7 +169,7 @@ async def _wait_out(objects: Objects, name: str, seen: StoredObject, clock: Cloc
     """Return when nobody renewed the lease for its whole length; `BusyError` as soon as somebody does."""
     other = _holder(seen)
     advice = "Wait for it to end, or end it; one that was killed is taken over by itself."
-    if other and other.machine == _machine():
+    if other is not None and _is_here(other):
         raise BusyError(f"{what} is already running (process {other.pid})", advice=advice)
     waited = 0.0
     while waited < LEASE_SECONDS:
@@ -132,7 +177,9 @@ async def _wait_out(objects: Objects, name: str, seen: StoredObject, clock: Cloc
         waited += 1.0
         now = await objects.read(name)
         if now is not None and now.generation != seen.generation:
-            raise BusyError(f"{what} is already running on another machine", advice=advice)
+            known = other is not None and other.machine and this_machine()
+            where = "on another machine" if known else "elsewhere"
+            raise BusyError(f"{what} is already running {where}", advice=advice)
 
 
 def _is_gone(stored: StoredObject) -> bool:
@@ -140,15 +187,17 @@ def _is_gone(stored: StoredObject) -> bool:
     other = _holder(stored)
     if other is None:
         return True
-    if other.machine != _machine():
+    if not _is_here(other):
         return False
+    if other.pid == os.getpid() and other.started == started(os.getpid()):
+        return other.owner not in _held
     try:
         os.kill(other.pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         return False
-    return bool(other.started) and _started(other.pid) != other.started
+    return bool(other.started) and started(other.pid) != other.started
 
 
 def _holder(stored: StoredObject) -> Holder | None:
@@ -158,15 +207,7 @@ def _holder(stored: StoredObject) -> Holder | None:
         return None
 
 
-def _machine() -> str:
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    processes = _PROCESSES.readlink().name if _PROCESSES.is_symlink() else ""
-    return f"{socket.gethostname()}/{boot}/{processes}"
-
-
-def _started(pid: int) -> str:
-    """When a process began, in ticks since the machine's start; the 22nd field of Linux's `stat`."""
-    try:
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+def _is_here(holder: Holder) -> bool:
+    """Whether the holder is certainly on this machine, so that its process can be looked for."""
+    here = this_machine()
+    return bool(here) and holder.machine == here

@@ -132,8 +132,8 @@ async def test_closed_objects_are_told(tmp_path: Path) -> None:
 
 
 async def test_a_store_we_have_no_adapter_for_is_told_with_those_we_have() -> None:
-    with pytest.raises(ConfigError, match="gs") as caught:
-        await open_objects("gs://bucket/prefix")
+    with pytest.raises(ConfigError, match="s3") as caught:
+        await open_objects("s3://bucket/prefix")
     assert "`file:`" in caught.value.advice
 
 

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.clock import SystemClock
-from shared.objects import Objects
-from shared.objects.gcs.connect import connect
+from shared.objects import Objects, open_objects
 from tests.contracts.objects import ObjectsContract, ObjectsHarness
 
 
@@ -13,7 +11,7 @@ class GcsHarness:
         self._url = url
 
     async def open(self) -> Objects:
-        return await connect(self._url, clock=SystemClock())
+        return await open_objects(self._url)
 
 
 class TestGcsObjects(ObjectsContract):

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.clock import ManualClock
 from shared.secrets import Secret, Secrets, open_secrets
 from shared.secrets.chain import ChainedSecrets
 from shared.secrets.environment.adapter import EnvironmentSecrets
-from shared.secrets.secretmanager.connect import connect
 from shared.urls import url_of
 from tests.contracts.secrets import ReadSecretsContract, SecretsContract, SecretsHarness
 from tests.google.secret_server import secret_server
@@ -42,7 +40,7 @@ class SecretManagerHarness:
         self._url = url
 
     async def open(self) -> Secrets:
-        return await connect(self._url, clock=ManualClock())
+        return await open_secrets(self._url)
 
 
 async def with_the_token(harness: SecretsHarness) -> SecretsHarness:
