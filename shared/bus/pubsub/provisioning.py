@@ -17,7 +17,7 @@ from google.pubsub_v1.types import DeadLetterPolicy, ExpirationPolicy, RetryPoli
 
 from shared.bus.limits import BusSettings
 from shared.bus.pubsub.acking import lease_seconds_of
-from shared.bus.pubsub.calls import Calls
+from shared.bus.pubsub.calls import REFUSALS, Calls
 from shared.bus.pubsub.names import Names
 from shared.errors import StorageError
 
@@ -76,7 +76,14 @@ class Provisioning:
             return found
 
         async def create(client: Any, seconds: float) -> None:
-            await client.create_subscription(request=wanted, retry=None, timeout=seconds)
+            try:
+                await client.create_subscription(request=wanted, retry=None, timeout=seconds)
+            except exceptions.InvalidArgument:
+                if wanted.message_retention_duration.total_seconds() <= RETENTION_SECONDS:
+                    raise
+                # Google's emulator takes no more than 7 days (seen), and does without what it does not know.
+                wanted.message_retention_duration = Duration(seconds=RETENTION_SECONDS)
+                await client.create_subscription(request=wanted, retry=None, timeout=seconds)
 
         found = await self._found_or_made(wanted.name, self._subscriber, get, create)
         if isinstance(found, Subscription):
@@ -99,6 +106,8 @@ class Provisioning:
                 raise
         try:
             await calls.make(create)
+        except REFUSALS as error:
+            raise calls.in_our_words(error) from error
         except StorageError as error:
             if isinstance(error.__cause__, exceptions.Conflict):
                 return None  # somebody else made it at the same time
