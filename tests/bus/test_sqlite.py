@@ -352,7 +352,7 @@ async def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
         await open_bus(url_of("sqlite", tmp_path / "file" / "bus.db"))
 
 
-@pytest.mark.parametrize("url", ["pubsub://project/topic", "kafka:x", "bus.db", "", "sqlite://bus.db"])
+@pytest.mark.parametrize("url", ["amqp://host/topic", "kafka:x", "bus.db", "", "sqlite://bus.db"])
 async def test_a_url_that_names_no_bus_of_ours_is_told(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         await open_bus(url)
