@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from services.cli.commands import COMMANDS
-from services.cli.output import print_error
+from services.cli.output import print_error, print_usage_error
 from shared.errors import ExitCode, IngestError
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(error.format_message())
         return ExitCode.CONFIG
     except click.ClickException as error:
-        error.show()
+        print_usage_error(error)
         return ExitCode.CONFIG
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         print_error("stopped; what was read so far is kept, and the same command goes on from there")

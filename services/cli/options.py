@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -17,6 +16,9 @@ import click
 from services.cli.output import Output
 from shared.config import Settings, load_settings
 from shared.config.settings import Raw
+from shared.telemetry.exporting import exporting
+from shared.telemetry.logging import configure as configure_logging
+from shared.telemetry.logging import is_structured
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -56,13 +58,12 @@ def common_options(body: Callable[..., Result]) -> Callable[..., Result]:
         verbose: bool,
         **kwargs: Any,
     ) -> Result:
-        logging.basicConfig(
-            level=logging.INFO if verbose else logging.ERROR,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        configure_logging(os.environ, verbose=verbose)
         overrides: dict[str, Raw] = {"storage.data_dir": str(data_dir)} if data_dir else {}
         settings = load_settings(config_file, os.environ, overrides)
-        return body(Invocation(settings, Output(as_json=as_json)), *args, **kwargs)
+        return body(
+            Invocation(settings, Output(as_json=as_json, as_log=is_structured(os.environ))), *args, **kwargs
+        )
 
     return command
 
@@ -80,6 +81,7 @@ def run_async(
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
             return await body(*args, **kwargs)
 
-        return asyncio.run(supervised())
+        with exporting(os.environ, command=body.__name__):
+            return asyncio.run(supervised())
 
     return command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,13 @@ import msgspec
 from rich.console import Console as RichConsole
 from rich.table import Table
 from rich.text import Text
+
+from shared.telemetry.logging import configure, is_structured
+
+log = logging.getLogger(__name__)
+
+_LEVELS = {"yellow": logging.WARNING, "red": logging.ERROR}
+"""How urgent a remark of that color is."""
 
 
 class Console(RichConsole):
@@ -25,10 +33,14 @@ class Console(RichConsole):
 
 
 class Output:
-    """One command's standard output. `json` silences everything for people; the result is one JSON object."""
+    """One command's standard output. `as_json` silences everything for people; the result is one JSON object.
 
-    def __init__(self, *, as_json: bool) -> None:
+    `as_log`: remarks are log lines, for there is nobody at a terminal.
+    """
+
+    def __init__(self, *, as_json: bool, as_log: bool = False) -> None:
         self.as_json = as_json
+        self._as_log = as_log
         # Progress and remarks go to standard error, so that standard output can be piped.
         self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self.notes = Console(stderr=True, highlight=False, quiet=as_json, soft_wrap=not sys.stderr.isatty())
@@ -36,7 +48,7 @@ class Output:
     @property
     def interactive(self) -> bool:
         """Whether a person looks at a terminal."""
-        return self.notes.is_terminal and not self.as_json
+        return self.notes.is_terminal and not self.as_json and not self._as_log
 
     def say(self, text: str = "", style: str = "") -> None:
         """A line for people on standard output; nothing with `--json`."""
@@ -44,7 +56,11 @@ class Output:
             self.console.print(Text(text, style=style))
 
     def note(self, text: str, style: str = "") -> None:
-        """A remark for people on standard error; nothing with `--json`."""
+        """A remark for people on standard error; nothing with `--json`. Or a line of the log."""
+        if self._as_log:
+            level = next((level for color, level in _LEVELS.items() if color in style), logging.INFO)
+            log.log(level, "%s", text)
+            return
         self.notes.print(Text(text, style=style))
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str = "") -> None:
@@ -72,7 +88,11 @@ class Output:
 
 
 def print_error(message: str, advice: str = "") -> None:
-    """An error for a person, or as JSON for the program that asked for JSON."""
+    """An error for a person, as JSON for the program that asked for JSON, or as a line of the log."""
+    if is_structured(os.environ):
+        configure(os.environ)
+        log.error("%s. %s", message, advice) if advice else log.error("%s", message)
+        return
     if "--json" in sys.argv:
         click.echo(json.dumps({"error": {"message": message, "advice": advice}}), err=True)
         return
@@ -80,6 +100,14 @@ def print_error(message: str, advice: str = "") -> None:
     console.print(Text.assemble(("error: ", "bold red"), message))
     if advice:
         console.print(Text(f"  {advice}"))
+
+
+def print_usage_error(error: click.ClickException) -> None:
+    """A command that was called in a wrong way: its usage and what was wrong, or a line of the log."""
+    if is_structured(os.environ):
+        print_error(error.format_message())
+    else:
+        error.show()
 
 
 def _echo(text: str) -> None:

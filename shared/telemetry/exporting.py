@@ -5,7 +5,7 @@
 off. Others (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`,
 `OTEL_EXPORTER_OTLP_HEADERS`) are read by the SDK.
 
-A mistake in any of them is a warning, and nothing is traced: taking deliveries comes first. Spans wait in a
+A mistake in any of them is told in the log, and nothing is traced: taking deliveries comes first. Spans wait in a
 bounded queue, and are dropped where the collector does not take them.
 """
 
@@ -65,7 +65,7 @@ def _begin(environ: Mapping[str, str], command: str) -> Callable[[], None] | Non
     except Exception as error:
         # The SDK's own checks of its variables, and the credentials'. Their texts may quote a header.
         problem = f"OpenTelemetry does not start ({type(error).__name__}); check the variables OTEL_*"
-    log.warning("no traces are sent: %s", problem)
+    log.error("no traces are sent: %s", problem)
     return None
 
 
