@@ -7,6 +7,9 @@ import pytest
 
 from shared.urls import url_of
 from shared.warehouse import DuckdbWarehouse, open_duckdb
+from tests.google.bigquery_place import bigquery_emulator, bigquery_place
+
+__all__ = ["bigquery_emulator", "bigquery_place"]
 
 
 @pytest.fixture

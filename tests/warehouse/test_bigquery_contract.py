@@ -7,32 +7,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.model import ColumnType
-from shared.clock import SystemClock
 from shared.warehouse import TableSchema, Warehouse
 from shared.warehouse.bigquery.adapter import BigqueryWarehouse
 from shared.warehouse.bigquery.connect import connect as connect_bigquery
 from shared.warehouse.bigquery.reading import travelled
-from shared.warehouse.bigquery.settings import BigquerySettings
 from shared.warehouse.bigquery.sql import quote, travelling
 from tests.contracts.warehouse import Connect, WarehouseContract
 from tests.contracts.warehouse_history import HistoryContract, Period
-from tests.google.bigquery_place import BigqueryPlace, bigquery_emulator, bigquery_place
-
-__all__ = ["bigquery_emulator", "bigquery_place"]
+from tests.google.bigquery_place import BigqueryPlace
+from tests.warehouse.bigquery import FRESH, LongAgo
 
 SLOW = settings(
     max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
-FRESH = BigquerySettings(staleness_minutes=0)
-
-
-class LongAgo(SystemClock):
-    """It is 1970, when the rows of the suite were observed: none is old, and BigQuery alone orders them."""
-
-    def now_us(self) -> int:
-        return 0
 
 
 class TestBigqueryWarehouse(HistoryContract, WarehouseContract):

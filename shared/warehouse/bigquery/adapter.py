@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from shared.clock import Clock
 from shared.errors import StorageError
@@ -18,10 +19,14 @@ from shared.warehouse.bigquery.purge import Purger
 from shared.warehouse.bigquery.query import run_query
 from shared.warehouse.bigquery.reading import Reader
 from shared.warehouse.bigquery.rest import Rest
+from shared.warehouse.bigquery.scratch import prove_on_a_new_table
+from shared.warehouse.bigquery.selftest import SelfTestResult
 from shared.warehouse.bigquery.tables import Tables
 from shared.warehouse.bigquery.writing import Writer
 from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
 from shared.warehouse.queries import QueryResult
+
+_AT_ONCE: Final = 8
 
 
 class BigqueryWarehouse:
@@ -35,6 +40,7 @@ class BigqueryWarehouse:
         self._rest = rest
         self._write_path = appender
         self._place = place
+        self._clock = clock
         self._tables = Tables(rest, clock)
         self._reader = Reader(rest, self._tables)
         self._deletions = Deletions(rest, self._tables, clock)
@@ -67,6 +73,25 @@ class BigqueryWarehouse:
             if schema.history:
                 await self._history.ensure(self._appender, schema.name)
             return change
+
+    async def ensure_tables(self, schemas: Sequence[TableSchema]) -> Sequence[SchemaChange]:
+        """Ensure many tables at once, a few at a time: BigQuery takes about a second to make each."""
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def ensure(schema: TableSchema) -> SchemaChange:
+            async with turn:
+                return await self.ensure_table(schema)
+
+        outcomes = await asyncio.gather(*map(ensure, schemas), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [outcome for outcome in outcomes if isinstance(outcome, SchemaChange)]
+
+    async def self_test(self) -> SelfTestResult:
+        """Prove on a table made for it that an upsert replaces and a deletion deletes; see `selftest`."""
+        with translated(self._place):
+            return await prove_on_a_new_table(self._rest, self._tables, self._appender, self._clock)
 
     async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:
         """See `Warehouse.write`; a column of the table that the schema leaves out becomes NULL.

@@ -51,7 +51,7 @@ def translate(error: Exception, place: Place) -> IngestError:
     reason = reason_of(error)
     if reason == _NO_ROOM or "limit for bytes billed" in str(error):
         return StorageError(
-            f"{place.what}: a query would read more than it may ({_words(error)})",
+            f"{place.what}: a query would read more than it may ({words_of(error)})",
             advice="Raise `max_gigabytes_per_query` in [bigquery] of the configuration, or ask for less.",
         )
     if reason in _PASSING_REASONS:
@@ -72,5 +72,8 @@ def translated(place: Place) -> Iterator[None]:
         raise translate(error, place) from error
 
 
-def _words(error: Exception) -> str:
-    return " ".join(str(getattr(error, "message", "") or error).split())[:300]
+def words_of(error: Exception) -> str:
+    """What BigQuery says, on one line, without the request that it says it of."""
+    errors = error.errors if isinstance(error, GoogleAPICallError) else ()
+    said = next((each.get("message") for each in errors if isinstance(each, dict)), None)
+    return " ".join(str(said or getattr(error, "message", "") or error).split())[:300]

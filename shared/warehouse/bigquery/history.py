@@ -22,6 +22,11 @@ from shared.warehouse.bigquery.rows import DELETION, PURGE, STATE, values_of, ve
 from shared.warehouse.bigquery.tables import Tables
 from shared.warehouse.port import RefusedRow, Row, TableSchema
 
+_MANY_SIGHTINGS: Final = 10
+"""Versions a record, on average, from which on the log is thinned out when the writer starts."""
+_REPEATS_KEPT_DAYS: Final = 7
+"""What is older arrives only from dead letters; it is put where what is left says that it belongs."""
+_KEY_ONLY: Final[Columns] = ((KEY, ColumnType.STRING),)
 _ABOUT: Final = "Every version of a record that was seen; `{view}` shows from when until when each was so."
 _VIEW: Final = "From when until when each state was that of its record, made of what was seen of {table}."
 
@@ -55,6 +60,7 @@ class History:
         )
         await self._tables.make(wanted, columns, appender)
         await self._seed(appender, table, columns)
+        await self._thin_out(appender, log)
         await self._make_view(table)
 
     async def keep(
@@ -73,11 +79,10 @@ class History:
     async def forget_rows(self, appender: Appender, table: str, ids: Sequence[str]) -> None:
         """Take everything about some records out of the log."""
         log = history_sql.log_name(table)
-        statement = sql.rows(self._rest.quoted(log), ((KEY, ColumnType.STRING),), f"{RECORD} IN UNNEST(@ids)")
+        statement = sql.rows(self._rest.quoted(log), _KEY_ONLY, f"{RECORD} IN UNNEST(@ids)")
         for some in in_portions(ids):
             async for page in self._rest.pages(statement, [texts("ids", some)]):
-                changes = [ChangeRow("DELETE", PURGE, {KEY: key}) for (key,) in page]
-                await appender.append(self._rest.path(log), ((KEY, ColumnType.STRING),), changes)
+                await self._take_out(appender, log, [key for (key,) in page])
 
     async def drop(self, table: str) -> None:
         """Drop the view and the log."""
@@ -93,6 +98,24 @@ class History:
     async def _seed(self, appender: Appender, table: str, columns: Columns) -> None:
         async for changes in self._missing(table, columns):
             await appender.append(self._rest.path(history_sql.log_name(table)), columns, changes)
+
+    async def _thin_out(self, appender: Appender, log: str) -> None:
+        """Give up what says nothing, so that a record which is read every day does not fill the log."""
+        relation = self._rest.quoted(log)
+        [(versions, records)] = await self._rest.rows(history_sql.sightings(relation))
+        if versions <= records * _MANY_SIGHTINGS:
+            return
+        statement = history_sql.needless(relation, await self._types(log), _REPEATS_KEPT_DAYS)
+        async for page in self._rest.pages(statement):
+            await self._take_out(appender, log, [key for (key,) in page])
+
+    async def _take_out(self, appender: Appender, log: str, keys: Sequence[str]) -> None:
+        changes = [ChangeRow("DELETE", PURGE, {KEY: key}) for key in keys]
+        await appender.append(self._rest.path(log), _KEY_ONLY, changes)
+
+    async def _types(self, log: str) -> dict[str, ColumnType]:
+        facts = await self._tables.facts(log)
+        return {name: ColumnType(type_) for name, type_ in facts.columns.items()} if facts else {}
 
     async def _missing(self, table: str, columns: Columns) -> AsyncIterator[Sequence[ChangeRow]]:
         relation, log = self._rest.quoted(table), self._rest.quoted(history_sql.log_name(table))
@@ -111,8 +134,7 @@ class History:
 
     async def _make_view(self, table: str, *, without: str = "") -> None:
         log = history_sql.log_name(table)
-        facts = await self._tables.facts(log)
-        types = {name: ColumnType(type_) for name, type_ in facts.columns.items()} if facts else {}
+        types = await self._types(log)
         types.pop(without, None)
         query = history_sql.create_view(self._rest.quoted(log), types)
         name = history_sql.view_name(table)

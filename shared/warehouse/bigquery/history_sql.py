@@ -111,6 +111,32 @@ def create_view(log: str, columns: Mapping[str, ColumnType]) -> str:
     """
 
 
+def sightings(log: str) -> str:
+    """One row: how many versions the log has, and of how many records."""
+    return f"SELECT COUNT(*), COUNT(DISTINCT {RECORD}) FROM {log}"
+
+
+def needless(log: str, columns: Mapping[str, ColumnType], days: int) -> str:
+    """The keys of versions that say nothing any more.
+
+    Between two others of the same state a version says nothing, unless another one arrives late and belongs
+    next to it: so only those are given up that were seen `days` before the last one of their record.
+    """
+    window = f"PARTITION BY {RECORD} ORDER BY _changed_at, _synced_at"
+    return f"""
+    WITH points AS (
+        SELECT id, {RECORD}, _changed_at, _synced_at, IF({OP} = 'delete', NULL, {_state(columns)}) AS _state
+        FROM {log}
+    ), seen AS (
+        SELECT id, _synced_at, _state, LAG(_state) OVER ({window}) AS _before,
+               LEAD(_state) OVER ({window}) AS _after, MAX(_synced_at) OVER (PARTITION BY {RECORD}) AS _last
+        FROM points
+    )
+    SELECT id FROM seen WHERE _before = _state AND _after = _state
+        AND UNIX_MICROS(_synced_at) < UNIX_MICROS(_last) - {days * 86_400_000_000}
+    """
+
+
 def unlogged(log: str) -> str:
     """The condition on a row `t` that its version is not in the log."""
     return f"""NOT EXISTS (SELECT 1 FROM {log} l WHERE l.{RECORD} = t.id

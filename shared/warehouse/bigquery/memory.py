@@ -10,6 +10,7 @@ late, BigQuery still orders by itself, as long as tables show them within `2 day
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Final
 
@@ -51,10 +52,13 @@ class Deletions:
         self._tables = tables
         self._clock = clock
         self._made = False
+        self._making = asyncio.Lock()
 
     async def ensure(self, appender: Appender) -> None:
         """Make the table that the deletions are kept in."""
-        if not self._made:
+        async with self._making:
+            if self._made:
+                return
             wanted = table_for(
                 self._rest.named(DELETIONS),
                 _COLUMNS,

@@ -12,7 +12,7 @@ from google.api_core.exceptions import BadRequest, GoogleAPIError, NotFound
 from google.cloud import bigquery
 
 from shared.errors import ConfigError
-from shared.warehouse.bigquery.failures import reason_of, retry_for
+from shared.warehouse.bigquery.failures import reason_of, retry_for, words_of
 from shared.warehouse.bigquery.rest import Rest
 from shared.warehouse.queries import QueryResult
 
@@ -34,15 +34,14 @@ async def run_query(
     except (BadRequest, NotFound) as error:
         if reason_of(error) == "bytesBilledLimitExceeded":
             raise
-        words = " ".join(str(error.message).split())[:300]
         raise ConfigError(
-            f"the query cannot be run: {words}",
+            f"the query cannot be run: {words_of(error)}",
             advice="Queries are in GoogleSQL and only read; `productive-ingest status` shows the tables.",
         ) from error
 
 
 def _check(plan: bigquery.QueryJob, most: int) -> None:
-    if plan.statement_type not in ("SELECT", None):
+    if plan.statement_type != "SELECT":
         raise ConfigError(
             "a query is one statement that reads", advice="Write a single SELECT (or WITH … SELECT)."
         )

@@ -10,27 +10,31 @@ from bqemulator.storage.sql_identifiers import quoted_table_ref  # type: ignore[
 
 Place = tuple[str, str, str]
 _KEPT = ("tableConstraints", "maxStaleness")
-_kept: dict[Place, tuple[Any, dict[str, Any]]] = {}
+_kept: dict[tuple[Place, Any], dict[str, Any]] = {}
 _engines: list[Any] = []
 _to_meta, _to_rest = routes._rest_to_table_meta, routes._table_to_rest
 
 
-def primary_key(place: Place) -> list[str] | None:
+def primary_key(table: Any) -> list[str] | None:
     """The columns of a table's primary key; None when it has none."""
-    constraints = _kept.get(place, (None, {}))[1].get("tableConstraints") or {}
+    constraints = _kept.get(_identity(table), {}).get("tableConstraints") or {}
     columns: list[str] | None = (constraints.get("primaryKey") or {}).get("columns")
     return columns
 
 
 def _meta(project: str, dataset: str, body: dict[str, Any], clock: Any, existing: Any = None) -> Any:
     meta = _to_meta(project, dataset, body, clock, existing)
-    place = (project, dataset, meta.table_id)
-    kept = dict(_kept[place][1]) if existing is not None and place in _kept else {}
+    kept = dict(_kept.get(_identity(existing), {})) if existing is not None else {}
     kept |= {key: body[key] for key in _KEPT if key in body}
     if existing is not None and (body.get("schema") or {}).get("fields"):
-        _alter(place, existing, meta)
-    _kept[place] = (meta.creation_time, kept)
+        _alter((project, dataset, meta.table_id), existing, meta)
+    _kept[_identity(meta)] = kept
     return meta
+
+
+def _identity(table: Any) -> tuple[Place, Any]:
+    # A table that was dropped and made again is another one.
+    return (table.project_id, table.dataset_id, table.table_id), table.creation_time
 
 
 def _alter(place: Place, existing: Any, meta: Any) -> None:
@@ -45,10 +49,8 @@ def _alter(place: Place, existing: Any, meta: Any) -> None:
 
 
 def _rest(table: Any) -> dict[str, Any]:
-    place = (table.project_id, table.dataset_id, table.table_id)
-    created, kept = _kept.get(place, (None, {}))
     shown: dict[str, Any] = _to_rest(table)
-    return shown | kept if created == table.creation_time else shown
+    return shown | _kept.get(_identity(table), {})
 
 
 def drop_column(catalog: Any, place: Place, column: str) -> None:

@@ -82,15 +82,15 @@ class ChangesHandler(servicer.BigQueryWriteHandler):  # type: ignore[misc]
         with self._changing:
             memory = self._memories.setdefault((*place, table.creation_time), Memory(self.now))
             picked: dict[str, int] = {}
-            changes = (rows[name].to_pylist() for name in (*_primary_key(place), *_PSEUDO))
+            [name] = primary_key(table) or []
+            changes = (rows[column].to_pylist() for column in (name, *_PSEUDO))
             for position, (key, kind, number) in enumerate(zip(*changes, strict=True)):
                 if memory.accepts(key, sequence(number), is_deletion=kind == "DELETE"):
                     picked[key] = position
-            self._apply(place, rows.take(pa.array(sorted(picked.values()), pa.int64())))
+            self._apply(place, name, rows.take(pa.array(sorted(picked.values()), pa.int64())))
         self._ctx.snapshots.record_change(*place)  # so that no query is answered from a cache
 
-    def _apply(self, place: tuple[str, str, str], rows: Any) -> None:
-        [key] = _primary_key(place)
+    def _apply(self, place: tuple[str, str, str], key: str, rows: Any) -> None:
         names = ", ".join(f'"{name}"' for name in rows.column_names if name not in _PSEUDO)
         target, batch = quoted_table_ref(*place), f"changes_{uuid4().hex}"
         cursor = self._ctx.engine.connection.cursor()
@@ -109,12 +109,8 @@ class ChangesHandler(servicer.BigQueryWriteHandler):  # type: ignore[misc]
             cursor.close()
 
 
-def _primary_key(place: tuple[str, str, str]) -> list[str]:
-    return primary_key(place) or []
-
-
 def _problems(stream: Any, rows: Any, table: Any) -> tuple[str, dict[int, str]]:
-    key = primary_key((stream.project_id, stream.dataset_id, stream.table_id))
+    key = primary_key(table)
     if not key or len(key) != 1:
         return "the table has no primary key of one column, which is all that this stand-in knows", {}
     if any(name not in rows.column_names for name in _PSEUDO):
