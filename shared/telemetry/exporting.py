@@ -5,8 +5,8 @@
 off. Others (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*`,
 `OTEL_EXPORTER_OTLP_HEADERS`) are read by the SDK.
 
-A mistake in any of them is told in the log, and nothing is traced: taking deliveries comes first. Spans wait in a
-bounded queue, and are dropped where the collector does not take them.
+A mistake in any of them is told in the log, and nothing is traced: taking deliveries comes first. Spans wait
+in a bounded queue, and are dropped where the collector does not take them.
 """
 
 from __future__ import annotations
