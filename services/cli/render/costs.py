@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from services.cli.output import Output
+from services.cli.render.wrapping import say_indented
 from shared.google.costs import GIB, Line, Usage, estimate, reading, with_staleness
 from shared.google.prices import NOTED, Prices
 
@@ -17,18 +18,18 @@ def print_costs(output: Output, usage: Usage, prices: Prices, region: str) -> No
     lines = estimate(usage, prices)
     for line in lines:
         output.say(f"{line.service}: ${line.dollars:,.2f} a month", style="bold")
-        output.say(f"    = {line.formula}")
+        say_indented(output, f"= {line.formula}", first=4, rest=6)
         for name, dollars in line.details:
             if dollars >= 0.01:
                 output.say(f"      {name}: ${dollars:,.2f} before what is free")
-        output.say(f"    {line.knob}", style="dim")
+        say_indented(output, line.knob, first=4, rest=4, style="dim")
     output.say()
     output.table(
         ("every table late by up to (minutes)", "merges and queries, USD a month"),
         [(minutes, f"{dollars:,.2f}") for minutes, dollars in staleness_costs(usage, prices)],
     )
     output.say()
-    output.say(basis(usage), style="dim")
+    say_indented(output, basis(usage), first=0, rest=0, style="dim")
     output.say(
         f"${total(lines):,.2f} a month at list prices of {NOTED} for {region}; compared with no bill yet.",
         style="bold",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from services.cli.doctor.sections import Section
 from services.cli.output import Output
+from services.cli.render.wrapping import say_command, say_indented
 from shared.google.findings import Finding
 
 _MARKS: Final = {"good": "✓", "warning": "!", "problem": "✗", "unknown": "?"}
@@ -25,9 +26,10 @@ def print_sections(output: Output, sections: Sequence[Section]) -> None:
 
 def print_finding(output: Output, finding: Finding) -> None:
     """One finding, and its command below so that it can be copied."""
-    output.say(f"  {_MARKS[finding.state]} {finding.subject}: {finding.text}", style=_STYLES[finding.state])
+    text = f"{_MARKS[finding.state]} {finding.subject}: {finding.text}"
+    say_indented(output, text, first=2, rest=4, style=_STYLES[finding.state])
     if finding.fix:
-        output.say(f"      {finding.fix}")
+        say_command(output, finding.fix, indent=6)
 
 
 def is_well(sections: Sequence[Section]) -> bool:
