@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from shared.errors import StorageError
 from shared.record.model import Version
 from shared.warehouse.bigquery.adapter import BigqueryWarehouse
+from shared.warehouse.bigquery.append_settings import AppendSettings
 from tests.contracts.warehouse import DEALS, deletion, everything, row, tombstones
 from tests.google.bigquery_place import BigqueryPlace
 from tests.warehouse.bigquery import LongAgo, MovingClock, opened
@@ -133,3 +135,14 @@ async def test_of_one_version_the_deletion_wins_whichever_comes_first(
         for each in rows if deletion_first else rows[::-1]:
             await warehouse.write(DEALS, [each])
         assert await everything(warehouse, DEALS) == {}
+
+
+async def test_a_deletion_is_remembered_before_it_is_done(bigquery_place: BigqueryPlace) -> None:
+    async with opened(bigquery_place, append=AppendSettings(missing_seconds=0.1)) as warehouse:
+        await warehouse.ensure_table(DEALS)
+        with bigquery_place.client() as client:
+            client.delete_table(f"{bigquery_place.project}.{bigquery_place.dataset}.deals", retry=None)
+        with pytest.raises(StorageError):
+            await warehouse.write(DEALS, [deletion("1", 5)])
+    async with opened(bigquery_place) as warehouse:
+        assert await tombstones(warehouse) == {("1", 5, 5)}

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from google.api_core.client_options import ClientOptions
-from google.api_core.exceptions import Conflict, NotFound
+from google.api_core.exceptions import Conflict, Forbidden, NotFound
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1.services.big_query_write import BigQueryWriteAsyncClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import (
@@ -15,11 +15,13 @@ from google.cloud.bigquery_storage_v1.services.big_query_write.transports import
 )
 
 from shared.clock import Clock
+from shared.errors import StorageError
+from shared.google.commands import create_dataset
 from shared.google.endpoints import BIGQUERY, STORAGE_WRITE, grpc_transport, rest_credentials
 from shared.google.names import PROJECT, checked, parse_cloud_url
 from shared.warehouse.bigquery.adapter import BigqueryWarehouse
 from shared.warehouse.bigquery.appending import Appender
-from shared.warehouse.bigquery.failures import place_of, translated
+from shared.warehouse.bigquery.failures import is_passing, place_of, translated, words_of
 from shared.warehouse.bigquery.rest import LABELS, Rest
 from shared.warehouse.bigquery.settings import BigquerySettings
 
@@ -47,7 +49,7 @@ async def connect(
         rest = Rest(client, dataset, settings)
         try:
             await _open(rest, read_only=read_only)
-            appender = None if read_only else _appender(clock)
+            appender = None if read_only else _appender(clock, settings)
         except BaseException:
             await rest.close()
             raise
@@ -62,9 +64,9 @@ def _client(project: str) -> bigquery.Client:
     return bigquery.Client(project=project, credentials=rest_credentials(BIGQUERY), client_options=options)
 
 
-def _appender(clock: Clock) -> Appender:
+def _appender(clock: Clock, settings: BigquerySettings) -> Appender:
     transport = grpc_transport(STORAGE_WRITE, BigQueryWriteGrpcAsyncIOTransport)
-    return Appender(BigQueryWriteAsyncClient(transport=transport), clock=clock)
+    return Appender(BigQueryWriteAsyncClient(transport=transport), clock=clock, settings=settings.append)
 
 
 async def _open(rest: Rest, *, read_only: bool) -> None:
@@ -89,3 +91,11 @@ async def _make(rest: Rest, name: str) -> bigquery.Dataset:
         return await rest.call(rest.client.create_dataset, wanted)
     except Conflict:
         return await rest.call(rest.client.get_dataset, name)
+    except Forbidden as error:
+        if is_passing(error):
+            raise
+        raise StorageError(
+            f"there is no dataset {name}, and this account may not make it ({words_of(error)})",
+            advice=f"`{create_dataset(rest.project, rest.dataset)}` makes it; or give the account the role "
+            f"roles/bigquery.user in {rest.project}.",
+        ) from error

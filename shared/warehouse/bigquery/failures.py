@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
 from google.api_core.retry import Retry
@@ -15,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from shared.errors import IngestError, StorageError, UnreachableError
 from shared.google.endpoints import BIGQUERY
-from shared.google.failures import Place, as_ours, is_transient
+from shared.google.failures import Place, as_ours, is_transient, missing_permission
 
 _PASSING_REASONS = frozenset(
     {"rateLimitExceeded", "jobRateLimitExceeded", "backendError", "jobBackendError", "internalError"}
@@ -59,6 +60,9 @@ def translate(error: Exception, place: Place) -> IngestError:
             f"{place.what}: BigQuery puts us off ({reason})",
             advice="It is tried again; `productive-ingest doctor` shows how much of each quota is used.",
         )
+    if missing_permission(str(error)) == "bigquery.jobs.create":
+        # Queries are paid for by a project, so the right to ask them is given on one.
+        place = replace(place, role="roles/bigquery.jobUser")
     return as_ours(error, place)
 
 

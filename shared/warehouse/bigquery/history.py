@@ -14,7 +14,7 @@ from shared.record.model import OwnColumn, Value
 from shared.warehouse.bigquery import history_sql, sql
 from shared.warehouse.bigquery.appending import Appender, ChangeRow, sequence_of
 from shared.warehouse.bigquery.history_sql import OP, RECORD
-from shared.warehouse.bigquery.layout import KEY, Columns, stored_columns, table_for
+from shared.warehouse.bigquery.layout import KEY, Columns, known_columns, stored_columns, table_for
 from shared.warehouse.bigquery.memory import DELETIONS
 from shared.warehouse.bigquery.reading import in_portions, travelled
 from shared.warehouse.bigquery.rest import LABELS, Rest, text, texts
@@ -49,7 +49,7 @@ class History:
                 f"`{history_sql.view_name(table)}` in the dataset was not made by productive-ingest",
                 advice=f"Rename it, or take `{table}` out of `history`.",
             )
-        columns = _log_columns(await self._tables.columns(table))
+        columns = _log_columns(known_columns(await self._tables.columns(table)))
         log = history_sql.log_name(table)
         wanted = table_for(
             self._rest.named(log),
@@ -115,7 +115,7 @@ class History:
 
     async def _types(self, log: str) -> dict[str, ColumnType]:
         facts = await self._tables.facts(log)
-        return {name: ColumnType(type_) for name, type_ in facts.columns.items()} if facts else {}
+        return known_columns(facts.columns) if facts is not None else {}
 
     async def _missing(self, table: str, columns: Columns) -> AsyncIterator[Sequence[ChangeRow]]:
         relation, log = self._rest.quoted(table), self._rest.quoted(history_sql.log_name(table))
@@ -153,11 +153,9 @@ class History:
         self._tables.forget(name)
 
 
-def _log_columns(columns: Mapping[str, str] | Mapping[str, ColumnType]) -> Columns:
+def _log_columns(columns: Mapping[str, ColumnType]) -> Columns:
     first = ((KEY, ColumnType.STRING), (RECORD, ColumnType.STRING), (OP, ColumnType.STRING))
-    known = {str(type_) for type_ in ColumnType}
-    rest = ((name, ColumnType(type_)) for name, type_ in columns.items() if type_ in known and name != KEY)
-    return (*first, *rest)
+    return (*first, *((name, type_) for name, type_ in columns.items() if name != KEY))
 
 
 def _logged(values: Mapping[str, Value], op: str) -> ChangeRow:

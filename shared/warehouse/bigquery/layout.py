@@ -51,6 +51,12 @@ class Facts:
         return self.is_table and self.key == (KEY,) and all(name in self.columns for name, _ in OWN_COLUMNS)
 
 
+def known_columns(columns: Mapping[str, str]) -> dict[str, ColumnType]:
+    """Those of a table's columns that have one of our types; somebody may have added others."""
+    ours = {type_.value: type_ for type_ in ColumnType}
+    return {name: ours[type_] for name, type_ in columns.items() if type_ in ours}
+
+
 def stored_columns(schema: TableSchema) -> Columns:
     """All columns of a table: the schema's and our own."""
     return (*schema.columns, *OWN_COLUMNS)

@@ -19,7 +19,7 @@ from shared.record.model import OwnColumn, Value, Version
 from shared.warehouse.bigquery import history_sql, sql
 from shared.warehouse.bigquery.appending import Appender, ChangeRow, sequence_of
 from shared.warehouse.bigquery.history import History
-from shared.warehouse.bigquery.layout import KEY, Columns
+from shared.warehouse.bigquery.layout import KEY, Columns, known_columns
 from shared.warehouse.bigquery.memory import Deletions
 from shared.warehouse.bigquery.reading import in_portions, travelled
 from shared.warehouse.bigquery.rest import Rest, texts
@@ -110,7 +110,7 @@ class Purger:
         self._tables.forget(table)
         facts = await self._tables.facts(table)
         present = facts.columns if facts is not None else {}
-        left = tuple((name, ColumnType(type_)) for name, type_ in present.items() if name != column)
+        left = tuple((name, type_) for name, type_ in known_columns(present).items() if name != column)
         # A value that did not fit its column is kept beside it, under the column's name.
         found = False
         statement = sql.rows(self._rest.quoted(table), left, f"{_UNPARSED} IS NOT NULL")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from shared.warehouse.bigquery.append_settings import AppendSettings
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class BigquerySettings:
     - `max_gigabytes_per_query`: a query that would be billed for more is refused by BigQuery, unpaid.
     - `call_seconds` and `query_seconds`: how long one request, and one query with all its pages, may take.
     - `threads`: how many requests may be under way at once.
+    - `append`: how rows are sent.
     """
 
     location: str | None = None
@@ -24,6 +27,7 @@ class BigquerySettings:
     call_seconds: float = 30.0
     query_seconds: float = 300.0
     threads: int = 8
+    append: AppendSettings = field(default_factory=AppendSettings)
 
     @property
     def max_bytes_per_query(self) -> int:
