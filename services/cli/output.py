@@ -40,7 +40,7 @@ class Output:
 
     def __init__(self, *, as_json: bool, as_log: bool = False) -> None:
         self.as_json = as_json
-        self._as_log = as_log
+        self.as_log = as_log
         # Progress and remarks go to standard error, so that standard output can be piped.
         self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         self.notes = Console(stderr=True, highlight=False, quiet=as_json, soft_wrap=not sys.stderr.isatty())
@@ -48,7 +48,7 @@ class Output:
     @property
     def interactive(self) -> bool:
         """Whether a person looks at a terminal."""
-        return self.notes.is_terminal and not self.as_json and not self._as_log
+        return self.notes.is_terminal and not self.as_json and not self.as_log
 
     def say(self, text: str = "", style: str = "") -> None:
         """A line for people on standard output; nothing with `--json`."""
@@ -57,7 +57,7 @@ class Output:
 
     def note(self, text: str, style: str = "") -> None:
         """A remark for people on standard error; nothing with `--json`. Or a line of the log."""
-        if self._as_log:
+        if self.as_log:
             level = next((level for color, level in _LEVELS.items() if color in style), logging.INFO)
             log.log(level, "%s", text)
             return

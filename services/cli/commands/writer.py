@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from contextlib import AsyncExitStack
 
 import click
@@ -14,6 +16,8 @@ from services.cli.warehouses import keep_copy, renew_copy
 from services.cli.world import open_world
 from services.writer.environment import WriterTotals
 from shared.telemetry.server import serving_metrics
+
+_LOG_SECONDS = 60.0
 
 
 @click.command(epilog="Example: productive-ingest writer --data-dir /var/lib/productive-ingest")
@@ -49,15 +53,29 @@ async def writer(invocation: Invocation, drain: bool) -> None:
 
 
 class _Reporting(WriterTotals):
-    """Totals that also tell each write."""
+    """Totals that also tell each write; a log, which may be paid by the line, once a minute."""
 
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
+        self._told_at = float("-inf")
+        self._untold: Counter[str] = Counter()
 
     def written(self, table: str, *, applied: int, stale: int, refused: int) -> None:
         """See `WriterObserver.written`."""
         super().written(table, applied=applied, stale=stale, refused=refused)
+        if self._output.as_log:
+            self._tell_seldom(table, applied)
+            return
         rest = f", {stale:,} older than what is there" if stale else ""
         bad = f", {refused:,} refused" if refused else ""
         self._output.note(f"{table}: {applied:,} rows{rest}{bad}")
+
+    def _tell_seldom(self, table: str, applied: int) -> None:
+        self._untold[table] += applied
+        now = time.monotonic()
+        if now - self._told_at >= _LOG_SECONDS:
+            rows = f"{self._untold.total():,} rows in {len(self._untold):,} tables"
+            self._output.note(f"written since the last such line: {rows}")
+            self._told_at = now
+            self._untold.clear()
