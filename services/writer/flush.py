@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from shared.warehouse.port import RefusedRow, Row, TableSchema
 
 log = logging.getLogger(__name__)
 
+_TABLES_AT_ONCE = 8
+
 
 class Flusher:
     """The writing half of the writer. One flush at a time; it owns the schemas and the brake."""
@@ -29,8 +32,17 @@ class Flusher:
 
     async def prepare(self) -> None:
         """Make the selected tables, so that a list without records is an empty table and not none."""
-        for schema in self._env.schemas.selected():
-            await self._ensure(schema)
+        turn = asyncio.Semaphore(_TABLES_AT_ONCE)
+
+        async def ensure(schema: TableSchema) -> None:
+            async with turn:
+                await self._ensure(schema)
+
+        # Each may wait for a store far away; a store in a file takes them one by one anyway.
+        outcomes = await asyncio.gather(*map(ensure, self._env.schemas.selected()), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     async def flush(self, pending: Pending) -> None:
         """Write table by table; one that fails does not keep the others from being written.

@@ -47,7 +47,7 @@ async def test_tables_that_webhooks_feed_show_changes_at_once_and_others_later(
 ) -> None:
     quiet = TableSchema("activities", DEALS.columns)
     async with opened(bigquery_place, staleness_minutes=90, live_staleness_minutes=0) as warehouse:
-        await warehouse.ensure_tables([NOTED, quiet])
+        await asyncio.gather(*map(warehouse.ensure_table, (NOTED, quiet)))
         states = [await warehouse.state(name) for name in ("deals", "activities")]
     assert [state.late_seconds for state in states if state is not None] == [0, 5_400]
     assert not minutes_of(table_of(bigquery_place, "deals").max_staleness)
@@ -78,9 +78,11 @@ async def test_what_was_chosen_otherwise_is_changed_and_nothing_else_is_touched(
 async def test_many_tables_are_made_and_then_found_together(bigquery_place: BigqueryPlace) -> None:
     schemas = [TableSchema(f"table_{number}", DEALS.columns) for number in range(20)]
     async with opened(bigquery_place) as warehouse:
-        assert await warehouse.ensure_tables(schemas) == [SchemaChange(created=True)] * 20
+        assert (
+            await asyncio.gather(*map(warehouse.ensure_table, schemas)) == [SchemaChange(created=True)] * 20
+        )
     async with opened(bigquery_place) as warehouse:
-        assert await warehouse.ensure_tables(schemas) == [SchemaChange()] * 20
+        assert await asyncio.gather(*map(warehouse.ensure_table, schemas)) == [SchemaChange()] * 20
 
 
 async def test_two_processes_may_make_one_table_at_once(bigquery_place: BigqueryPlace) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from shared.clock import Clock
 from shared.errors import StorageError
@@ -25,8 +24,6 @@ from shared.warehouse.bigquery.tables import Tables
 from shared.warehouse.bigquery.writing import Writer
 from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
 from shared.warehouse.queries import QueryResult
-
-_AT_ONCE: Final = 8
 
 
 class BigqueryWarehouse:
@@ -73,20 +70,6 @@ class BigqueryWarehouse:
             if schema.history:
                 await self._history.ensure(self._appender, schema.name)
             return change
-
-    async def ensure_tables(self, schemas: Sequence[TableSchema]) -> Sequence[SchemaChange]:
-        """Ensure many tables at once, a few at a time: BigQuery takes about a second to make each."""
-        turn = asyncio.Semaphore(_AT_ONCE)
-
-        async def ensure(schema: TableSchema) -> SchemaChange:
-            async with turn:
-                return await self.ensure_table(schema)
-
-        outcomes = await asyncio.gather(*map(ensure, schemas), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return [outcome for outcome in outcomes if isinstance(outcome, SchemaChange)]
 
     async def self_test(self) -> SelfTestResult:
         """Prove on a table made for it that an upsert replaces and a deletion deletes; see `selftest`."""
