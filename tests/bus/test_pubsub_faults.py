@@ -11,9 +11,12 @@ import grpc
 import pytest
 
 from shared.bus import Bus, BusSettings, Message
+from shared.bus.pubsub.adapter import PubsubBus
 from shared.bus.pubsub.holding import LONGEST_HOLD_SECONDS
+from shared.bus.pubsub.names import parse
+from shared.clock import SystemClock
 from shared.errors import BackpressureError, RecordError, StorageError, UnreachableError
-from tests.bus.pubsub_world import SETTINGS, TOPIC, World, running_world
+from tests.bus.pubsub_world import SETTINGS, TOPIC, URL, World, running_world
 from tests.contracts.bus import take, take_one
 
 Code = grpc.StatusCode
@@ -420,3 +423,84 @@ async def test_pulls_that_are_cancelled_lose_nothing(world: World) -> None:
             seen += [delivery.message.body for delivery in outcome]
     seen += [delivery.message.body for delivery in await take(bus, count=20 - len(seen))]
     assert sorted(seen) == sorted(b"%d" % number for number in range(20))
+
+
+async def test_a_pull_that_is_cancelled_while_its_leases_are_extended_gives_its_messages_to_the_next(
+    world: World,
+) -> None:
+    bus = await world.open()
+    await publish_some(bus, 2)
+    await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=5)
+    await asyncio.sleep(0.05)
+    world.clock.advance(world.lease_seconds * 0.3)
+    world.server.fault("ModifyAckDeadline", "refuse", times=1_000)
+    pulling = asyncio.create_task(bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=5))
+    await asyncio.sleep(0.1)
+    assert not pulling.done()
+    pulling.cancel()
+    await asyncio.gather(pulling, return_exceptions=True)
+    world.server.faults.clear()
+    [delivery] = await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=5)
+    assert (delivery.message.body, delivery.attempt) == (b"1", 1)
+
+
+async def test_a_message_whose_dead_letter_cannot_be_written_can_be_set_aside_later(world: World) -> None:
+    bus = await world.open(settings(retry_seconds=0.2))
+    await publish_some(bus, 1)
+    delivery = await take_one(bus)
+    world.server.fault("Publish", "refuse", times=1_000)
+    with pytest.raises(UnreachableError):
+        await bus.dead_letter(delivery.lease_id, "bad")
+    world.server.faults.clear()
+    await bus.dead_letter(delivery.lease_id, "bad")
+    assert len(await bus.dead_letters(limit=10)) == 1
+    assert world.subscription.unacked == []
+
+
+@pytest.mark.parametrize("code", [Code.FAILED_PRECONDITION, Code.INVALID_ARGUMENT], ids=str)
+async def test_a_lease_that_pubsub_does_not_know_any_more_has_ended(
+    world: World, code: grpc.StatusCode
+) -> None:
+    bus = await world.open()
+    await publish_some(bus, 3)
+    leases = [delivery.lease_id for delivery in await take(bus, count=3)]
+    world.server.fault("Acknowledge", "refuse", code)  # all three at once; then they are told one by one
+    await bus.ack(leases)
+    assert len(world.subscription.acks) == 3
+    await publish_some(bus, 1)
+    world.server.fault("Acknowledge", "refuse", code)
+    await bus.ack([(await take_one(bus)).lease_id])
+    assert len(world.subscription.acks) == 3
+
+
+async def test_a_server_that_keeps_to_no_limits_is_not_read_from_without_end(world: World) -> None:
+    world.server.keeps_to_limits = False
+    bus = await world.open(settings(max_outstanding_messages=10))
+    wanted = await publish_some(bus, 3_000)
+    first = await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=5)
+    await world.settle()
+    assert (await bus.backlog()).messages < 2_000  # one response more than is allowed for
+    await bus.release([delivery.lease_id for delivery in first])
+    await read_all(bus, wanted)
+    assert_all_acked_once(world, 3_000)
+
+
+async def test_a_reader_is_told_when_whoever_listens_there_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
+        bus = PubsubBus(
+            parse(URL), clock=SystemClock(), settings=settings(request_seconds=0.2, retry_seconds=0.3)
+        )
+        with pytest.raises(UnreachableError):
+            await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=20)
+        with pytest.raises(UnreachableError):
+            await bus.publish([Message(b"x")])
+        await bus.close()
