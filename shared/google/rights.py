@@ -82,16 +82,16 @@ def _right(
 RIGHTS: Final[tuple[Right, ...]] = (
     *(_right(topic, _PUBLISHER, ["pubsub.topics.publish"], who, why) for topic, who, why in _TOPICS),
     *(
-        _right(topic, _VIEWER, ["pubsub.topics.get"], who, "see that the topic is there")
-        for topic, who, _ in _TOPICS
+        _right(topic, _VIEWER, ["pubsub.topics.get"], (), "see that the topic is there")
+        for topic, _, _ in _TOPICS
     ),
     *(
         _right(subscription, _SUBSCRIBER, ["pubsub.subscriptions.consume"], who, why)
         for subscription, who, why in _SUBSCRIPTIONS
     ),
     *(
-        _right(subscription, _VIEWER, ["pubsub.subscriptions.get"], who, "see how the subscription is set up")
-        for subscription, who, _ in _SUBSCRIPTIONS
+        _right(subscription, _VIEWER, ["pubsub.subscriptions.get"], (), "see how the subscription is set up")
+        for subscription, _, _ in _SUBSCRIPTIONS
     ),
     _right(
         Resource.BUCKET,
@@ -159,7 +159,10 @@ def rights_on(resource: Resource, services: Collection[ServiceRole]) -> Sequence
 
 
 def missing(needed: Sequence[Right], held: Collection[str]) -> Sequence[Right]:
-    """The rights of which a permission is not held, with those permissions alone; one per role."""
+    """The rights of which a permission is not held, with those permissions alone; one per role.
+
+    A role that would give nothing but what another one of them gives anyway is left out.
+    """
     lacking: dict[str, Right] = {}
     for right in needed:
         lost = tuple(permission for permission in right.permissions if permission not in held)
@@ -169,7 +172,11 @@ def missing(needed: Sequence[Right], held: Collection[str]) -> Sequence[Right]:
             lacking[right.role] = replace(before, permissions=both)
         elif lost:
             lacking[right.role] = replace(right, permissions=lost)
-    return list(lacking.values())
+    return [
+        right
+        for right in lacking.values()
+        if not any(set(right.permissions) < set(other.permissions) for other in lacking.values())
+    ]
 
 
 def permissions_of(needed: Sequence[Right]) -> list[str]:

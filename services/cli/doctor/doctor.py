@@ -20,7 +20,7 @@ from services.ingest.tokens import TOKENS_SECRET
 from shared.clock import Clock
 from shared.config import TOKEN_VARIABLE, Settings
 from shared.google.examination import Examination, Store
-from shared.google.findings import Finding
+from shared.google.findings import Finding, unknown
 from shared.google.installed import import_adapter
 from shared.google.rights import Resource, ServiceRole
 from shared.urls import scheme_of
@@ -42,7 +42,7 @@ async def examine_all(
         examinations.append(examined("Productive", productive))
         if {Store.SECRETS, Store.OBJECTS} <= usable.keys():
             state = partial(examine_state, settings, clock)
-            examinations.append(examined("Crawls, writer and webhooks", state))
+            examinations.append(examined("Crawls, writer and webhooks", state, refused=unknown))
         sections = [*_account(cloud), *await asyncio.gather(*examinations)]
     return sorted((section for section in sections if section.findings), key=_badness)
 

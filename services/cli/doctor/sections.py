@@ -30,16 +30,23 @@ class Section:
 
 
 async def examined(
-    title: str, examine: Callable[[], Awaitable[Iterable[Finding]]], *, seconds: float = SECTION_SECONDS
+    title: str,
+    examine: Callable[[], Awaitable[Iterable[Finding]]],
+    *,
+    seconds: float = SECTION_SECONDS,
+    refused: Callable[[str, str], Finding] = problem,
 ) -> Section:
-    """Run one examination; whatever goes wrong in it is a finding, too."""
+    """Run one examination; whatever goes wrong in it is a finding, too.
+
+    `refused` makes one of an error that a store told: no problem where that store is looked at for itself.
+    """
     try:
         async with asyncio.timeout(seconds):
             findings = tuple(await examine())
     except TimeoutError:
         findings = (unknown(title, f"was not examined to the end within {seconds:.0f} seconds"),)
     except IngestError as error:
-        findings = (problem(title, " ".join(filter(None, (f"{error.message}.", error.advice)))),)
+        findings = (refused(title, " ".join(filter(None, (f"{error.message}.", error.advice)))),)
     except Exception as error:
         log.info("examining %s failed", title, exc_info=True)
         findings = (unknown(title, f"could not be examined ({type(error).__name__}: {error})"),)

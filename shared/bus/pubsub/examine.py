@@ -18,8 +18,15 @@ from google.iam.v1.iam_policy_pb2 import (  # type: ignore[import-untyped]
 from google.pubsub_v1.types import Subscription
 
 from shared.bus.pubsub.clients import Clients
-from shared.bus.pubsub.losses import LONGEST_RETENTION, look_at_settings
+from shared.bus.pubsub.losses import look_at_settings
 from shared.bus.pubsub.names import DEAD, Names, parse
+from shared.bus.pubsub.provisioning import (
+    DEAD_RETENTION_SECONDS,
+    FIRST_BACKOFF_SECONDS,
+    LONGEST_BACKOFF_SECONDS,
+    MAX_DELIVERY_ATTEMPTS,
+    RETENTION_SECONDS,
+)
 from shared.bus.pubsub.waiting import look_at_waiting
 from shared.google.commands import (
     create_subscription,
@@ -34,7 +41,6 @@ from shared.google.findings import Finding, good, warning
 from shared.google.refusals import refused
 from shared.google.rights import Resource, missing, permissions_of, rights_on
 
-_RETENTION: Final = (7 * 86_400.0, LONGEST_RETENTION)
 _FORWARDER: Final = "@gcp-sa-pubsub.iam.gserviceaccount.com"
 _RESOURCES: Final = {
     Store.RECORDS: (
@@ -94,14 +100,14 @@ def _asked(names: Names, clients: Clients, resources: Sequence[Resource]) -> Ite
         topic, subscription = resources[2 * dead : 2 * dead + 2]
         name = names.name + DEAD * dead
         flags = (
-            ["--message-retention-duration=31d"]
+            [f"--message-retention-duration={DEAD_RETENTION_SECONDS // 86_400}d"]
             if dead
             else [
-                "--message-retention-duration=7d",
-                "--min-retry-delay=10s",
-                "--max-retry-delay=600s",
+                f"--message-retention-duration={RETENTION_SECONDS // 86_400}d",
+                f"--min-retry-delay={FIRST_BACKOFF_SECONDS}s",
+                f"--max-retry-delay={LONGEST_BACKOFF_SECONDS}s",
                 f"--dead-letter-topic={names.name}{DEAD}",
-                "--max-delivery-attempts=100",
+                f"--max-delivery-attempts={MAX_DELIVERY_ATTEMPTS}",
             ]
         )
         yield _Asked(
@@ -220,6 +226,6 @@ async def _forwarding(
 def _retention(names: Names, subscriptions: Sequence[Subscription]) -> tuple[float, float]:
     seconds = {one.name: one.message_retention_duration.total_seconds() for one in subscriptions}
     return (
-        seconds.get(names.subscription) or _RETENTION[0],
-        seconds.get(names.dead_subscription) or _RETENTION[1],
+        seconds.get(names.subscription) or RETENTION_SECONDS,
+        seconds.get(names.dead_subscription) or DEAD_RETENTION_SECONDS,
     )

@@ -11,14 +11,17 @@ from typing import Final
 from google.pubsub_v1.types import Subscription
 
 from shared.bus.pubsub.names import Names
+from shared.bus.pubsub.provisioning import (
+    DEAD_RETENTION_SECONDS,
+    MAX_DELIVERY_ATTEMPTS,
+    RETENTION_SECONDS,
+)
 from shared.google.commands import create_subscription, update_subscription
 from shared.google.findings import Finding, problem, warning
 from shared.room import duration
 
-LONGEST_RETENTION: Final = 31 * 86_400.0
-_RETENTION: Final = 7 * 86_400.0
 _GONE: Final = "_deleted-topic_"
-_MOST_ATTEMPTS: Final = 100
+_DEFAULT_EXPIRATION_SECONDS: Final = 31 * 86_400.0
 
 
 def look_at_settings(subscription: Subscription, names: Names, *, dead: bool) -> Iterator[Finding]:
@@ -26,15 +29,15 @@ def look_at_settings(subscription: Subscription, names: Names, *, dead: bool) ->
     name = subscription.name.rpartition("/")[2]
     subject = f"subscription {name}"
     yield from _reachable(subscription, names, subject, dead=dead)
-    retention = subscription.message_retention_duration.total_seconds() or _RETENTION
-    wanted = LONGEST_RETENTION if dead else _RETENTION
+    retention = subscription.message_retention_duration.total_seconds() or RETENTION_SECONDS
+    wanted = DEAD_RETENTION_SECONDS if dead else RETENTION_SECONDS
     if retention < wanted:
         text = f"messages that nobody takes are lost after {duration(retention)}"
-        flag = f"--message-retention-duration={wanted / 86_400:.0f}d"
+        flag = f"--message-retention-duration={wanted // 86_400}d"
         yield warning(subject, text, update_subscription(names.project, name, flag))
     if "expiration_policy" not in subscription or subscription.expiration_policy.ttl:
         # Without a policy, Pub/Sub's own of 31 days holds.
-        after = subscription.expiration_policy.ttl.total_seconds() or LONGEST_RETENTION
+        after = subscription.expiration_policy.ttl.total_seconds() or _DEFAULT_EXPIRATION_SECONDS
         text = f"is deleted with all its messages when nobody reads it for {duration(after)}"
         yield warning(subject, text, update_subscription(names.project, name, "--expiration-period=never"))
     if not dead:
@@ -73,6 +76,6 @@ def _dead_letters(subscription: Subscription, names: Names, subject: str) -> Ite
         if policy
         else "has no dead letter policy: a message that ends its reader comes back for ever, as nobody counts"
     )
-    flags = (f"--dead-letter-topic={names.name}-dead", f"--max-delivery-attempts={_MOST_ATTEMPTS}")
+    flags = (f"--dead-letter-topic={names.name}-dead", f"--max-delivery-attempts={MAX_DELIVERY_ATTEMPTS}")
     name = subscription.name.rpartition("/")[2]
     yield warning(subject, text, update_subscription(names.project, name, *flags))

@@ -153,7 +153,7 @@ async def _table_rights(desk: _Desk, tables: Sequence[Any]) -> Sequence[Finding]
             retry=_ONCE,
             timeout=CALL_SECONDS,
         )
-    except exceptions.NotFound:
+    except (exceptions.NotFound, exceptions.MethodNotAllowed):
         return ()  # deleted meanwhile, or a stand-in that knows no rights
     except Exception as error:
         role = needed[0].role
