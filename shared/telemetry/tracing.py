@@ -32,6 +32,7 @@ Attributes = Mapping[str, str | int | float | bool]
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})/([0-9]{1,20})(?:;o=([0-9]))?")
+_KNOWN_FLAGS = 0x03  # sampled, and that the trace's id is random
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -209,7 +210,7 @@ def _distinct(parents: Iterable[str]) -> list[SpanContext]:
 
 def _context_of(text: str) -> SpanContext | None:
     match = _TRACEPARENT.fullmatch(text)
-    return _context(int(match[1], 16), int(match[2], 16), int(match[3], 16) & 1) if match else None
+    return _context(int(match[1], 16), int(match[2], 16), int(match[3], 16) & _KNOWN_FLAGS) if match else None
 
 
 def _cloud_context(text: str) -> SpanContext | None:
@@ -218,9 +219,9 @@ def _cloud_context(text: str) -> SpanContext | None:
     return _context(int(match[1], 16), int(match[2]), int(match[3] or "0") & 1) if match else None
 
 
-def _context(trace_id: int, span_id: int, sampled: int) -> SpanContext | None:
+def _context(trace_id: int, span_id: int, flags: int) -> SpanContext | None:
     api = _api()
-    context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(sampled))
+    context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
     return context if context.is_valid else None
 
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.cli.output import Output
 from shared.telemetry import tracing
 from shared.telemetry.cloud import project, service_name
 from shared.telemetry.exporting import exporting
@@ -181,6 +182,21 @@ def test_a_logger_that_repeats_itself_is_heard_once_a_minute() -> None:
     assert [said(), said(), said()] == ["no answer", None, None]
     now = 61.0
     assert said() == "no answer (2 more like this)"
+
+
+@pytest.mark.parametrize(
+    ("style", "level"), [("", logging.INFO), ("dim", logging.INFO), ("yellow", logging.WARNING)]
+)
+def test_a_remark_is_as_urgent_as_its_color(
+    style: str, level: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO, logger="services")
+    output = Output(as_json=True, as_log=True)
+    output.note("57 %s tables", style=style)
+    [record] = caplog.records
+    assert (record.levelno, record.getMessage()) == (level, "57 %s tables")
+    assert not output.interactive
+    assert capsys.readouterr() == ("", "")
 
 
 def test_on_cloud_run_remarks_errors_and_crashes_are_entries_and_the_result_is_not(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk.trace import TracerProvider
 
 from services.ingest.delivery import Delivery
 from services.ingest.receiver.spool import decode, encode
@@ -215,3 +219,59 @@ async def test_nothing_is_added_to_messages_while_nothing_is_traced(tmp_path: Pa
         await world.read()
         [leased] = await world.office.bus.pull(max_messages=1, max_bytes=1 << 20, wait_seconds=0)
         assert tracing.TRACEPARENT not in leased.message.attributes
+
+
+def context(number: int, *, sampled: bool) -> str:
+    return f"00-{number:032x}-{number:016x}-0{int(sampled)}"
+
+
+def test_what_is_sampled_is_continued_even_if_it_is_not_the_first(collector: Collector) -> None:
+    parents = [context(1, sampled=False), "", "nonsense", context(2, sampled=True), context(3, sampled=True)]
+    with exporting(os.environ, command="writer"), tracing.consumer("process records", parents):
+        pass
+    span = collector.only("process records")
+    assert (span.trace, span.parent) == (f"{2:032x}", f"{2:016x}")
+    assert span.links == {(f"{number:032x}", f"{number:016x}") for number in (1, 2, 3)}
+
+
+def test_links_are_bounded_and_each_is_there_once(collector: Collector) -> None:
+    parents = (context(number % 500 + 1, sampled=True) for number in range(10_000))
+    with exporting(os.environ, command="writer"), tracing.consumer("process records", parents):
+        pass
+    assert len(collector.only("process records").links) == tracing.MOST_LINKS
+
+
+def test_a_batch_of_messages_without_any_context_begins_a_trace(collector: Collector) -> None:
+    with (
+        exporting(os.environ, command="writer"),
+        tracing.span("something else"),
+        tracing.consumer("process records", ["", ""]),
+    ):
+        pass
+    span = collector.only("process records")
+    assert span.parent == ""
+    assert span.trace != collector.only("something else").trace
+
+
+@given(st.text() | st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", fullmatch=True))
+def test_any_text_may_come_as_a_context(text: str) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    tracing.install(provider.get_tracer("test"))
+    try:
+        with tracing.consumer("process records", [text]):
+            carried = tracing.carried()[tracing.TRACEPARENT]
+        assert re.fullmatch(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]", carried)
+    finally:
+        tracing.install(None)
+
+
+def test_while_it_is_off_nothing_is_carried_and_nobody_is_asked_for_contexts() -> None:
+    contexts = iter(["not looked at"])
+    with tracing.consumer("process records", contexts) as span:
+        span.set({"productive.rows": 1})
+        span.fail("nothing")
+        tracing.event("page")
+    assert next(contexts)
+    assert not tracing.is_on()
+    assert tracing.carried() == {}
+    assert tracing.current_ids() is None
