@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
@@ -488,17 +489,11 @@ async def test_a_server_that_keeps_to_no_limits_is_not_read_from_without_end(wor
 async def test_a_reader_is_told_when_whoever_listens_there_says_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # connections are made, and nobody takes them
+        port = listening.getsockname()[1]
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", f"127.0.0.1:{port}")
-        bus = PubsubBus(
-            parse(URL), clock=SystemClock(), settings=settings(request_seconds=0.2, retry_seconds=0.3)
-        )
+        impatient = settings(request_seconds=0.2, retry_seconds=0.3)
+        bus = PubsubBus(parse(URL), clock=SystemClock(), settings=impatient)
         with pytest.raises(UnreachableError):
             await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=20)
         with pytest.raises(UnreachableError):

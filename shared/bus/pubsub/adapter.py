@@ -32,6 +32,7 @@ _LAST_SECONDS = 1.0
 """Cloud Run gives ten seconds from SIGTERM to the end; what is not given back by then comes by itself."""
 
 _SWEEP_MESSAGES = 100
+_REPLAYS_AT_ONCE = 100
 
 
 class PubsubBus:
@@ -150,13 +151,16 @@ class PubsubBus:
 
     async def replay(self, dead_letter_ids: Sequence[str]) -> int:
         """See `Bus.replay`. Twice there, rather than lost, when we die in between."""
-        wanted = set(dead_letter_ids)
+        wanted = sorted(set(dead_letter_ids), key=order)
         await self._listing.gather(until=lambda: all(self._listing.find(id_) for id_ in wanted))
         found = [letter for id_ in wanted if (letter := self._listing.find(id_)) is not None]
-        for letter in found:
-            # One by one: what is too large to be published stays where it is, and stops no other.
-            await self._publishing.publish([letter.message])
-            await self._listing.forget([letter.id])
+        for start in range(0, len(found), _REPLAYS_AT_ONCE):
+            some = found[start : start + _REPLAYS_AT_ONCE]
+            # Each for itself: one that is too large to be published stays where it is, and stops no other.
+            outcomes = await asyncio.gather(*map(self._replay, some), return_exceptions=True)
+            for outcome in outcomes:
+                if outcome is not None:
+                    raise outcome
         return len(found)
 
     async def backlog(self) -> Backlog:
@@ -211,6 +215,10 @@ class PubsubBus:
         )
         await self._counting.close()
         await self._clients.close()
+
+    async def _replay(self, letter: DeadLetter) -> None:
+        await self._publishing.publish([letter.message])
+        await self._listing.forget([letter.id])
 
     async def _hand_back(self) -> None:
         with contextlib.suppress(IngestError):  # then the leases end by themselves

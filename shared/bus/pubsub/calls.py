@@ -77,18 +77,29 @@ class Calls(Generic[C]):
                     return await call(client, seconds)
             except REFUSALS:
                 raise
-            except Exception as error:
-                failures += 1
-                if isinstance(error, (TimeoutError, exceptions.DeadlineExceeded)):
-                    self._client.renew(client)
-                pause = pause_after(failures)
-                if not is_transient(error) or self._clock.monotonic() + pause >= end:
-                    raise self.in_our_words(error) from error
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                error: Exception = exceptions.Cancelled("its connection was closed")
+            except Exception as raised:
+                error = raised
+            failures += 1
+            if isinstance(error, (TimeoutError, exceptions.DeadlineExceeded)):
+                self._client.renew(client)
+            pause = pause_after(failures)
+            if not is_transient(error) or self._clock.monotonic() + pause >= end:
+                raise self.in_our_words(error) from error
             await self._clock.sleep(pause)
 
     def in_our_words(self, error: Exception) -> IngestError:
         """What a person can do about it."""
         return translated(error, self._names)
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancels us; gRPC raises the same for a call whose connection is closed."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 async def send_or_halve(

@@ -10,6 +10,7 @@ from google.pubsub_v1 import PublisherAsyncClient, SubscriberAsyncClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcAsyncIOTransport
 
+from shared.errors import StorageError
 from shared.google.endpoints import PUBSUB, grpc_transport
 
 C = TypeVar("C")
@@ -25,9 +26,12 @@ class Renewable(Generic[C]):
         self._make = make
         self._client: C | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def get(self) -> C:
-        """The client of the moment."""
+        """The client of the moment; `StorageError` when it is closed for good."""
+        if self._is_closed:
+            raise StorageError("the bus is closed")
         if self._client is None:
             self._client = self._make()
         return self._client
@@ -45,6 +49,7 @@ class Renewable(Generic[C]):
 
     async def close(self) -> None:
         """Close whatever is open, at once."""
+        self._is_closed = True
         for task in self._leaving:
             task.cancel()
         await asyncio.gather(*self._leaving, return_exceptions=True)

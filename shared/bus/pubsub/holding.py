@@ -86,18 +86,21 @@ class Holding:
         """Give what waits to a reader, oldest arrivals first; more than `max_bytes` only for the first."""
         now = self._clock.monotonic()
         taken: list[Held] = []
+        ended: list[str] = []
         total = 0
-        for held in list(self._waiting.values()):
+        for held in self._waiting.values():
             if held.expires <= now:
-                self.drop([held.ack_id])
+                ended.append(held.ack_id)
                 continue
             if len(taken) == max_messages or (taken and total + held.size > max_bytes):
                 break
             total += held.size
+            taken.append(held)
+        self.drop(ended)
+        for held in taken:
             del self._waiting[held.ack_id]
             held.is_given = True
             self._given[held.ack_id] = held
-            taken.append(held)
         return taken
 
     def live(self, ack_ids: Iterable[str]) -> list[Held]:

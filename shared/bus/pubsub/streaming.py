@@ -241,7 +241,8 @@ class Stream:
             if silent < self._settings.silent_seconds:
                 await self._clock.sleep(self._settings.silent_seconds - silent)
                 continue
-            if not len(self._holding) and self._reading is not None:
+            may_come = len(self._holding) < self._settings.max_outstanding_messages
+            if may_come and not self._holding.waiting() and self._reading is not None:
                 await self._check_on(self._reading)
             await self._clock.sleep(self._settings.silent_seconds)
 
