@@ -9,6 +9,9 @@ import pytest
 
 from tests.e2e.harness import Home
 from tests.e2e.server import Productive
+from tests.google.bigquery_place import bigquery_emulator, bigquery_place
+
+__all__ = ["bigquery_emulator", "bigquery_place"]
 
 
 @pytest.fixture
