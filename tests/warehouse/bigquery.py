@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from google.cloud import bigquery
 
 from shared.clock import MICROSECONDS, Clock, SystemClock
@@ -33,6 +34,14 @@ class MovingClock(SystemClock):
 
     def now_us(self) -> int:
         return super().now_us() + round(self.passed * MICROSECONDS)
+
+
+def let_pass(place: BigqueryPlace, clock: MovingClock, seconds: float) -> None:
+    """Let time pass for BigQuery and for us."""
+    if place.emulator is None:
+        pytest.skip("time passes only on the emulator")
+    place.emulator.let_pass(seconds)
+    clock.passed += seconds
 
 
 @asynccontextmanager

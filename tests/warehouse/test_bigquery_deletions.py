@@ -10,17 +10,11 @@ from shared.warehouse.bigquery.adapter import BigqueryWarehouse
 from shared.warehouse.bigquery.append_settings import AppendSettings
 from tests.contracts.warehouse import DEALS, deletion, everything, row, tombstones
 from tests.google.bigquery_place import BigqueryPlace
-from tests.warehouse.bigquery import LongAgo, MovingClock, opened
+from tests.warehouse.bigquery import LongAgo, MovingClock, let_pass, opened
 
 THREE_DAYS = 3 * 86_400.0
 SECOND = 1_000_000
-
-
-def let_pass(place: BigqueryPlace, clock: MovingClock, seconds: float) -> None:
-    if place.emulator is None:
-        pytest.skip("days pass only on the emulator")
-    place.emulator.let_pass(seconds)
-    clock.passed += seconds
+DAY = 86_400 * SECOND
 
 
 async def test_bigquery_by_itself_forgets_a_deletion_after_two_days(bigquery_place: BigqueryPlace) -> None:
@@ -63,6 +57,23 @@ async def test_a_process_that_comes_later_knows_what_was_deleted(bigquery_place:
         await warehouse.ensure_table(DEALS)
         await warehouse.write(DEALS, [row("never seen", now - SECOND, name="late")])
         assert await everything(warehouse, DEALS) == {}
+
+
+async def test_a_table_that_shows_changes_late_keeps_old_states_out_all_the_same(
+    bigquery_place: BigqueryPlace,
+) -> None:
+    clock = MovingClock()
+    async with opened(bigquery_place, clock=clock, staleness_minutes=720) as warehouse:
+        await warehouse.ensure_table(DEALS)
+        now = clock.now_us()
+        old = row("1", now - 4 * DAY, name="old")
+        await warehouse.write(DEALS, [deletion("1", now), row("2", now, name="b")])
+        # Nothing shows yet: BigQuery itself orders what comes now.
+        assert await everything(warehouse, DEALS) == {}
+        for hours in (1, 10, 23, 3, 24):
+            await warehouse.write(DEALS, [old, row("2", now - 4 * DAY, name="old")])
+            let_pass(bigquery_place, clock, hours * 3_600)
+        assert await everything(warehouse, DEALS) == {"2": {"id": "2", "name": "b"}}
 
 
 async def test_an_old_state_that_is_newer_than_the_deletion_is_written(bigquery_place: BigqueryPlace) -> None:

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 
 from shared.warehouse.bigquery.adapter import BigqueryWarehouse
-from tests.contracts.warehouse import DEALS, KEPT, deletion, everything, row
+from tests.contracts.warehouse import KEPT, deletion, everything, row
 from tests.google.bigquery_place import BigqueryPlace
-from tests.warehouse.bigquery import MovingClock, opened
+from tests.warehouse.bigquery import MovingClock, let_pass, opened
 
 DAY = 86_400_000_000
 
 
 async def test_a_purge_takes_away_what_a_query_does_not_show_yet(bigquery_place: BigqueryPlace) -> None:
-    # The stand-in shows everything at once, so what is written after the purge stands for what came before it
-    # and was not shown: its version is older than the purge.
     clock = MovingClock()
-    before = clock.now_us()
     async with opened(bigquery_place, clock=clock, staleness_minutes=30) as warehouse:
-        await warehouse.ensure_table(DEALS)
-        assert await warehouse.purge_rows("deals", ["1"]) == 0
-        await warehouse.write(DEALS, [row("1", before, name="not shown")])
-        assert await everything(warehouse, DEALS) == {}
+        await warehouse.ensure_table(KEPT)
+        await warehouse.write(KEPT, [row("1", clock.now_us(), name="not shown yet")])
+        assert await everything(warehouse, KEPT) == {}
+        assert await warehouse.purge_rows("deals", ["1"]) == 1
+        let_pass(bigquery_place, clock, 31 * 60)
+        assert await everything(warehouse, KEPT) == {}
+        assert await sightings(warehouse) == []
+        await warehouse.ensure_table(KEPT)
+        state = await warehouse.state("deals")
+        assert state is not None
+        assert state.late_seconds == 1_800
 
 
 async def test_a_purged_row_leaves_nothing_anywhere(bigquery_place: BigqueryPlace) -> None:

@@ -79,6 +79,7 @@ class History:
     async def forget_rows(self, appender: Appender, table: str, ids: Sequence[str]) -> None:
         """Take everything about some records out of the log."""
         log = history_sql.log_name(table)
+        await self._tables.show_all(log)
         statement = sql.rows(self._rest.quoted(log), _KEY_ONLY, f"{RECORD} IN UNNEST(@ids)")
         for some in in_portions(ids):
             async for page in self._rest.pages(statement, [texts("ids", some)]):

@@ -62,7 +62,8 @@ class Deletions:
             wanted = table_for(
                 self._rest.named(DELETIONS),
                 _COLUMNS,
-                staleness_minutes=self._rest.settings.staleness_minutes,
+                # It is small, and seldom asked.
+                staleness_minutes=0,
                 description="What was deleted from the other tables; productive-ingest keeps older states "
                 "from coming back with it.",
                 notes=_NOTES,

@@ -43,11 +43,16 @@ class Purger:
         self._deletions = deletions
         self._history = history
         self._clock = clock
+        self._hastened: set[str] = set()
 
     async def rows(self, appender: Appender, table: str, ids: Sequence[str]) -> int:
         """See `Warehouse.purge_rows`."""
         removed = 0
-        if ids and await self._tables.columns(table):
+        facts = await self._tables.facts(table)
+        if ids and facts is not None and facts.is_ours:
+            if facts.staleness_minutes:
+                self._hastened.add(table)
+            await self._tables.show_all(table)
             for some in in_portions(ids):
                 removed += await self._purge_some(appender, table, some)
         if ids and await self._history.has(table):
@@ -96,12 +101,9 @@ class Purger:
             id_: Version(changed, observed)
             for id_, changed, observed in await self._rest.rows(statement, [texts("ids", ids)])
         }
-        facts = await self._tables.facts(table)
-        doomed = dict(stored)
-        if facts is not None and facts.staleness_minutes:
-            # The query may not show yet what was written last: take away whatever is older than now.
-            now = Version(self._clock.now_us(), self._clock.now_us())
-            doomed = {id_: max(now, stored.get(id_, now)) for id_ in ids}
+        # A query may not show yet what was written last: whatever is older than now goes, shown or not.
+        now = Version(self._clock.now_us(), self._clock.now_us())
+        doomed = {id_: max(now, stored.get(id_, now)) for id_ in ids} if table in self._hastened else stored
         changes = [purge_of(id_, version) for id_, version in doomed.items()]
         await appender.append(self._rest.path(table), _KEY_ONLY, changes)
         return len(stored)

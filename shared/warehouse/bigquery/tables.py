@@ -66,6 +66,17 @@ class Tables:
         items = await self._rest.call(lambda **options: list(client.list_tables(dataset, **options)))
         await asyncio.gather(*(self._look(item.table_id) for item in items if item.table_type == "TABLE"))
 
+    async def show_all(self, table: str) -> None:
+        """Let a table show all that was written to it, until it is ensured again.
+
+        Whether a query right after this is already answered so is not documented.
+        """
+        facts = await self._look(table)
+        if facts is not None and facts.staleness_minutes:
+            facts.native.max_staleness = None
+            update = self._rest.client.update_table
+            self._keep(await self._rest.call(update, facts.native, ["max_staleness"]))
+
     def forget(self, table: str) -> None:
         """Look at this table again the next time."""
         self._known.pop(table, None)

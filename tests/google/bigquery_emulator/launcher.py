@@ -46,6 +46,8 @@ class StandIn:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer, or let the emulator answer."""
+        for handler in writing.ChangesHandler.served:
+            handler.show()
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return

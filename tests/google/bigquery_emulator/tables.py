@@ -22,6 +22,15 @@ def primary_key(table: Any) -> list[str] | None:
     return columns
 
 
+def staleness_seconds(table: Any) -> int:
+    """How late a table shows what was written; the interval is `0-0 0 HOURS:MINUTES:SECONDS`."""
+    interval = _kept.get(_identity(table), {}).get("maxStaleness")
+    if not interval:
+        return 0
+    hours, minutes, seconds = (int(part) for part in interval.split(" ")[-1].split(":"))
+    return (hours * 60 + minutes) * 60 + seconds
+
+
 def _meta(project: str, dataset: str, body: dict[str, Any], clock: Any, existing: Any = None) -> Any:
     meta = _to_meta(project, dataset, body, clock, existing)
     kept = dict(_kept.get(_identity(existing), {})) if existing is not None else {}

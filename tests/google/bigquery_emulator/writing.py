@@ -1,13 +1,14 @@
 """The emulator's Storage Write API with change data capture, and refusals where BigQuery refuses.
 
-Not modelled: delays between a change of a table and the write path, and `max_staleness` (rows show at once).
+Rows of a table with a staleness show when it has passed, and not before: later than BigQuery ever would. Not
+modelled: delays between a change of a table and the write path.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import bqemulator.grpc_api.write_servicer as servicer  # type: ignore[import-not-found]
@@ -19,7 +20,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from tests.google.bigquery_emulator.changes import CHANGE_TYPE, SEQUENCE_NUMBER, Memory, sequence
-from tests.google.bigquery_emulator.tables import primary_key
+from tests.google.bigquery_emulator.tables import primary_key, staleness_seconds
 
 _PSEUDO = (CHANGE_TYPE, SEQUENCE_NUMBER)
 _decode = servicer._rows_for_request
@@ -44,11 +45,14 @@ class ChangesHandler(servicer.BigQueryWriteHandler):  # type: ignore[misc]
     """UPSERT and DELETE by primary key, ordered by number, deletions remembered for two days."""
 
     now: Callable[[], float] = staticmethod(lambda: 0.0)
+    served: ClassVar[list[ChangesHandler]] = []
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._memories: dict[tuple[Any, ...], Memory] = {}
-        self._changing = threading.Lock()
+        self._changing = threading.RLock()
+        self._waiting: list[tuple[float, tuple[str, str, str], Callable[[], None]]] = []
+        self.served.append(self)
 
     def _ensure_stream_bound(self, name: str, bound: Any, context: Any) -> Any:
         if bound is not None and not name:
@@ -87,12 +91,29 @@ class ChangesHandler(servicer.BigQueryWriteHandler):  # type: ignore[misc]
             for position, (key, kind, number) in enumerate(zip(*changes, strict=True)):
                 if memory.accepts(key, sequence(number), is_deletion=kind == "DELETE"):
                     picked[key] = position
-            self._apply(place, name, rows.take(pa.array(sorted(picked.values()), pa.int64())))
+            changed = rows.take(pa.array(sorted(picked.values()), pa.int64()))
+            self._waiting.append((self.now(), place, lambda: self._apply(place, name, changed)))
+        self.show()
         self._ctx.snapshots.record_change(*place)  # so that no query is answered from a cache
+
+    def show(self) -> None:
+        """Work in what is due by the staleness that its table has now."""
+        with self._changing:
+            due = [each for each in self._waiting if self._is_due(*each[:2])]
+            self._waiting = [each for each in self._waiting if each not in due]
+            for _, _, change in due:
+                change()
+
+    def _is_due(self, written_at: float, place: tuple[str, str, str]) -> bool:
+        table = self._ctx.catalog.get_table(*place)
+        return table is None or written_at + staleness_seconds(table) <= self.now()
 
     def _apply(self, place: tuple[str, str, str], key: str, rows: Any) -> None:
         names = ", ".join(f'"{name}"' for name in rows.column_names if name not in _PSEUDO)
         target, batch = quoted_table_ref(*place), f"changes_{uuid4().hex}"
+        table = self._ctx.catalog.get_table(*place)
+        if table is None:
+            return
         cursor = self._ctx.engine.connection.cursor()
         cursor.register(batch, rows)
         try:
