@@ -41,7 +41,7 @@ class Measured(Protocol):
 
     @property
     def value(self) -> float:
-        """The newest one."""
+        """The newest, the sum or the largest one."""
         ...
 
 
@@ -54,6 +54,18 @@ class Metrics(Protocol):
         """The newest value of each time series."""
         ...
 
+    async def totals(
+        self, metric: str, *, labels: Mapping[str, str] = ..., window_seconds: float = ...
+    ) -> Sequence[Measured]:
+        """The sum of each time series."""
+        ...
+
+    async def highest(
+        self, metric: str, *, labels: Mapping[str, str] = ..., window_seconds: float = ...
+    ) -> Sequence[Measured]:
+        """The largest value of each time series."""
+        ...
+
 
 @dataclass(frozen=True)
 class Examination:
@@ -61,12 +73,14 @@ class Examination:
 
     `member` is the account that asks, as IAM writes it. `services` are those whose rights are looked for.
     Without `metrics` nothing is said about what only Cloud Monitoring knows. `tables` are the tables chosen,
-    `secrets` the names of the secrets that have to be in this store.
+    `secrets` the names of the secrets that have to be in this store. `project` is one that is in use, for a
+    store whose URL names none.
     """
 
     store: Store
     clock: Clock
     member: str = MEMBER
+    project: str = "PROJECT"
     services: frozenset[ServiceRole] = frozenset(ServiceRole)
     metrics: Metrics | None = None
     tables: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Cloud Monitoring, read: the newest value of each time series of a metric.
+"""Cloud Monitoring, read: one value of each time series of a metric.
 
 It is where Google tells of backlogs, connections and the use of quotas, and nowhere else. Its numbers are
 a minute or a few old (each metric's documentation says how old).
@@ -7,7 +7,7 @@ a minute or a few old (each metric's documentation says how old).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -31,11 +31,13 @@ _PAGE: Final = 1_000
 _MOST_SERIES: Final = 5_000
 """What comes after these many time series is left out; what we ask for has a few dozen."""
 
+_Reduce = Callable[[list[float]], float]
+
 _NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Point(NamedTuple):
-    """The newest value of one time series, with its resource's and its own labels; `at_us` is its end."""
+    """A time series' value, with its resource's and its own labels; `at_us` is the newest point's end."""
 
     labels: Mapping[str, str]
     value: float
@@ -65,6 +67,23 @@ class Monitoring:
         comes of a metric that was never written (Google answers NOT_FOUND for some: seen by others), nor of
         one that holds texts or distributions.
         """
+        return await self._points(metric, labels, window_seconds, lambda values: values[-1])
+
+    async def totals(
+        self, metric: str, *, labels: Mapping[str, str] = _NO_LABELS, window_seconds: float = 600.0
+    ) -> Sequence[Point]:
+        """As `latest`, with the sum of each time series' points: for metrics that count what happened."""
+        return await self._points(metric, labels, window_seconds, sum)
+
+    async def highest(
+        self, metric: str, *, labels: Mapping[str, str] = _NO_LABELS, window_seconds: float = 3_600.0
+    ) -> Sequence[Point]:
+        """As `latest`, with the largest value of each time series."""
+        return await self._points(metric, labels, window_seconds, max)
+
+    async def _points(
+        self, metric: str, labels: Mapping[str, str], window_seconds: float, reduce: _Reduce
+    ) -> Sequence[Point]:
         request = ListTimeSeriesRequest(
             name=f"projects/{self._project}",
             filter=filter_of(metric, labels),
@@ -79,7 +98,7 @@ class Monitoring:
                     request, retry=None, timeout=_DEADLINE_SECONDS
                 )
                 async for series in answer:
-                    points.extend(_newest(series))
+                    points.extend(_reduced(series, reduce))
                     if len(points) >= _MOST_SERIES:
                         break
         except exceptions.NotFound:
@@ -120,13 +139,14 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _newest(series: TimeSeries) -> Iterator[Point]:
-    """Points come newest first (documented); the largest end is taken all the same."""
+def _reduced(series: TimeSeries, reduce: _Reduce) -> Iterator[Point]:
+    """Points come newest first (documented); they are put in order all the same, oldest first."""
     points = [(point.interval.end_time, value) for point in series.points for value in _number(point.value)]
     if points:
-        at, value = max(points, key=lambda one: one[0])
+        points.sort(key=lambda one: one[0])
         labels = {**series.resource.labels, **series.metric.labels}
-        yield Point(labels, value, round(at.timestamp() * MICROSECONDS))
+        value = reduce([value for _, value in points])
+        yield Point(labels, value, round(points[-1][0].timestamp() * MICROSECONDS))
 
 
 def _number(value: TypedValue) -> Iterator[float]:

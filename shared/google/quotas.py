@@ -1,16 +1,16 @@
 """How much of its quotas a project uses, from Cloud Monitoring.
 
 The metrics `serviceruntime.googleapis.com/quota/...` of the resource `consumer_quota` are documented under
-"Using quota metrics": limits are told once a day, the use of a rate per minute and method, the use of an
-allocation as it is, and `exceeded` when something was refused. Limits per day are left out, as the use of a
-whole day is nowhere told.
+"Using quota metrics": limits are told once a day, the use of a rate per minute and method (the highest of the
+last hour counts), the use of an allocation as it is, and `exceeded` when something was refused. Limits per
+day are left out, as the use of a whole day is nowhere told.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from shared.google.examination import Measured, Metrics
@@ -47,10 +47,10 @@ class _Use(NamedTuple):
 async def look_at_quotas(project: str, services: Sequence[str], metrics: Metrics) -> Sequence[Finding]:
     """What to say about the quotas of these APIs (`pubsub.googleapis.com`); raises what `metrics` does."""
     limits, rates, allocations, exceeded = await asyncio.gather(
-        _of(services, metrics, "limit", _DAYS),
-        _of(services, metrics, "rate/net_usage", 600.0),
-        _of(services, metrics, "allocation/usage", _DAYS),
-        _of(services, metrics, "exceeded", _HOUR),
+        _of(services, metrics.latest, "limit", _DAYS),
+        _of(services, metrics.highest, "rate/net_usage", _HOUR),
+        _of(services, metrics.latest, "allocation/usage", _DAYS),
+        _of(services, metrics.highest, "exceeded", _HOUR),
     )
     refused = sorted({_quota(point) for point in exceeded if point.value})
     used = _used([*rates, *allocations], limits)
@@ -62,7 +62,8 @@ async def look_at_quotas(project: str, services: Sequence[str], metrics: Metrics
     findings += [
         warning(
             "quota",
-            f"{_name(use.quota)} is used by {use.share:.0%} ({use.used:,.0f} of {use.limit:,.0f})",
+            f"{_name(use.quota)} was used by {use.share:.0%} within the last hour "
+            f"({use.used:,.0f} of {use.limit:,.0f})",
             _show(use.quota, project),
         )
         for use in much[:_MOST_TOLD]
@@ -76,13 +77,10 @@ async def look_at_quotas(project: str, services: Sequence[str], metrics: Metrics
 
 
 async def _of(
-    services: Sequence[str], metrics: Metrics, kind: str, window_seconds: float
+    services: Sequence[str], read: Callable[..., Awaitable[Sequence[Measured]]], kind: str, window: float
 ) -> Sequence[Measured]:
     found = await asyncio.gather(
-        *(
-            metrics.latest(_METRIC + kind, labels={"service": one}, window_seconds=window_seconds)
-            for one in services
-        )
+        *(read(_METRIC + kind, labels={"service": one}, window_seconds=window) for one in services)
     )
     return [point for points in found for point in points]
 

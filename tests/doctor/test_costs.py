@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.costs_page import EXAMPLE, PAGE, written
@@ -35,6 +35,7 @@ from shared.urls import url_of
 from shared.warehouse import Row, TableSchema, open_warehouse
 from tests.doctor.desk import Desk
 
+UNHURRIED = settings(deadline=None)
 PAID = without_free_amounts(Prices())
 TABLE = TableUse("deals", rows=1_000_000, bytes=GIB, staleness_minutes=30, changes_per_day=10_000)
 
@@ -93,6 +94,7 @@ def test_without_staleness_every_query_reads_the_whole_table_and_nobody_else_doe
     assert reading(still, PAID).dollars == pytest.approx(reading(asked, PAID).dollars / 4)
 
 
+@UNHURRIED
 @given(changes=st.integers(0, 10**6), minutes=st.sampled_from([5, 30, 240]), reads=st.integers(0, 1_000))
 def test_a_staleness_pays_off_where_a_table_is_read_more_often_than_it_is_merged(
     changes: int, minutes: int, reads: int
@@ -106,6 +108,7 @@ def test_a_staleness_pays_off_where_a_table_is_read_more_often_than_it_is_merged
         assert late > live
 
 
+@UNHURRIED
 @given(usage=usages, region=st.sampled_from(sorted(REGIONS)))
 def test_no_line_is_ever_negative_and_free_amounts_only_make_it_cheaper(usage: Usage, region: str) -> None:
     prices = REGIONS[region]
@@ -116,6 +119,7 @@ def test_no_line_is_ever_negative_and_free_amounts_only_make_it_cheaper(usage: U
         assert line.knob
 
 
+@UNHURRIED
 @given(usage=usages, more=st.floats(1, 100))
 def test_more_of_anything_never_costs_less(usage: Usage, more: float) -> None:
     larger = replace(

@@ -63,7 +63,7 @@ async def test_use_over_four_fifths_is_a_warning_and_counts_all_methods(quotas: 
     quotas.write("rate/net_usage", 400, method="Pull")
     [finding] = await quotas.look()
     assert (finding.state, finding.fix) == ("warning", SHOW)
-    assert "is used by 85% (850 of 1,000)" in finding.text
+    assert "was used by 85% within the last hour (850 of 1,000)" in finding.text
 
 
 async def test_a_quota_that_was_exceeded_is_a_problem(quotas: Quotas) -> None:
@@ -79,7 +79,7 @@ async def test_allocations_and_places_are_compared_with_their_own_limits(quotas:
     quotas.write("allocation/usage", 90, place="europe-west1")
     quotas.write("allocation/usage", 90, place="us-east1")
     [finding] = await quotas.look()
-    assert f"{METRIC} (europe-west1) is used by 90%" in finding.text
+    assert f"{METRIC} (europe-west1) was used by 90%" in finding.text
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ async def test_limits_that_say_nothing_about_a_minute_are_left_out(
 async def test_limits_of_other_times_are_turned_into_minutes(quotas: Quotas) -> None:
     quotas.write("limit", 1_000, limit="QueriesPer100SecondsPerUser")
     quotas.write("rate/net_usage", 540, method="Query")
-    assert "is used by 90% (540 of 600)" in (await quotas.look())[0].text
+    assert "was used by 90% within the last hour (540 of 600)" in (await quotas.look())[0].text

@@ -66,6 +66,17 @@ async def test_labels_choose_among_time_series(
     ]
 
 
+async def test_what_happened_can_be_summed_and_the_highest_value_be_found(
+    server: MonitoringServer, monitoring: Monitoring, clock: ManualClock
+) -> None:
+    for minute, count in enumerate((4, 0, 9, 1)):
+        server.add("acks", count, at_us=clock.now_us() - minute * 60 * MICROSECONDS)
+    server.add("acks", 7, at_us=clock.now_us(), labels={"delivery": "pull"})
+    assert sorted(point.value for point in await monitoring.totals("acks")) == [7, 14]
+    assert sorted(point.value for point in await monitoring.highest("acks")) == [7, 9]
+    assert sorted(point.value for point in await monitoring.latest("acks")) == [4, 7]
+
+
 async def test_what_is_older_than_the_window_is_not_told(
     server: MonitoringServer, monitoring: Monitoring, clock: ManualClock
 ) -> None:

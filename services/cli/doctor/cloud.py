@@ -51,6 +51,7 @@ class Cloud:
     member: str
     services: tuple[Service, ...]
     metrics: Mapping[str, Monitoring]
+    project: str
 
     def metrics_of(self, url: str) -> Monitoring | None:
         """The metrics of the project that a store's URL names."""
@@ -94,12 +95,16 @@ async def open_cloud(urls: Mapping[Store, str], clock: Clock) -> AsyncIterator[C
         for project in _projects(urls, services) if not section.of("problem") else ():
             metrics[project] = Monitoring(project, clock)
             stack.push_async_callback(partial(metrics[project].close))
-        yield Cloud(section, member, services, metrics)
+        yield Cloud(section, member, services, metrics, next(iter(_named(urls)), "PROJECT"))
 
 
 def _projects(urls: Mapping[Store, str], services: Sequence[Service]) -> Sequence[str]:
     """The projects that the URLs name, unless their metrics would not be those of the stand-ins in use."""
     if MONITORING.stand_in is None and any(service.stand_in is not None for service in services):
         return ()
-    named = [url for url in urls.values() if scheme_of(url) in _SERVICES and scheme_of(url) != "gs"]
+    return _named(urls)
+
+
+def _named(urls: Mapping[Store, str]) -> Sequence[str]:
+    named = [url for url in urls.values() if scheme_of(url) != "gs"]
     return list(dict.fromkeys(parse_cloud_url(url, example=url).first for url in named))

@@ -71,7 +71,9 @@ async def _examine_stores(
     for store, url in stores.items():
         examination = Examination(store, clock, services=services, tables=tables, secrets=_secrets())
         if _scheme(url) in CLOUD:
-            examination = replace(examination, member=cloud.member, metrics=cloud.metrics_of(url))
+            examination = replace(
+                examination, member=cloud.member, metrics=cloud.metrics_of(url), project=cloud.project
+            )
         examinations.append(examine_store(url, examination))
     return examinations
 

@@ -26,7 +26,7 @@ _NEARLY: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One subscription in numbers; None where there is no number. `acked` is that of the last minute told."""
+    """One subscription in numbers; None where there is no number. `acked` counts the last ten minutes."""
 
     messages: float | None
     age_seconds: float | None
@@ -56,16 +56,14 @@ async def look_at_waiting(
 
 
 async def _measured(subscription: str, metrics: Metrics) -> Waiting:
-    kinds = (
-        "num_undelivered_messages",
-        "oldest_unacked_message_age",
-        "open_streaming_pulls",
-        "ack_message_count",
-    )
     labels = {"subscription_id": subscription}
-    found = await asyncio.gather(*(metrics.latest(_METRIC + kind, labels=labels) for kind in kinds))
-    sums = [sum(point.value for point in points) if points else None for points in found]
-    return Waiting(*sums)
+    found = await asyncio.gather(
+        metrics.latest(f"{_METRIC}num_undelivered_messages", labels=labels),
+        metrics.latest(f"{_METRIC}oldest_unacked_message_age", labels=labels),
+        metrics.latest(f"{_METRIC}open_streaming_pulls", labels=labels),
+        metrics.totals(f"{_METRIC}ack_message_count", labels=labels, window_seconds=_LONG_SECONDS),
+    )
+    return Waiting(*(sum(point.value for point in points) if points else None for points in found))
 
 
 def _live(waiting: Waiting, names: Names, store: Store, retention: float) -> Iterator[Finding]:

@@ -33,7 +33,7 @@ async def examine(url: str, examination: Examination) -> Sequence[Finding]:
     name = checked(parse_cloud_url(url, example=EXAMPLE).first, BUCKET, what="a bucket", example=EXAMPLE)
     needed = rights_on(Resource.BUCKET, examination.services)
     subject, role = f"bucket {name}", needed[0].role
-    place = Place(STORAGE, f"the bucket {name}", "PROJECT", role)
+    place = Place(STORAGE, f"the bucket {name}", examination.project, role)
     grant = grant_on_bucket(name, examination.member, role)
     bucket = (await asyncio.to_thread(_client)).bucket(name)
     try:
