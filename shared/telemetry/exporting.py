@@ -64,7 +64,14 @@ def _begin(environ: Mapping[str, str], command: str) -> Callable[[], None] | Non
         problem = f"the package {error.name} is not installed: pip install 'productive-ingest[cloud]'"
     except Exception as error:
         # The SDK's own checks of its variables, and the credentials'. Their texts may quote a header.
-        problem = f"OpenTelemetry does not start ({type(error).__name__}); check the variables OTEL_*"
+        kind = type(error)
+        if kind.__module__.startswith("google.auth"):
+            problem = (
+                f"Cloud Trace needs valid Google credentials ({kind.__name__}); on Cloud Run give the "
+                "service a service account, elsewhere: gcloud auth application-default login"
+            )
+        else:
+            problem = f"OpenTelemetry does not start ({kind.__name__}); check the variables OTEL_*"
     log.error("no traces are sent: %s", problem)
     return None
 

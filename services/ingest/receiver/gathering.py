@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -39,7 +40,8 @@ class Gathering(Generic[T, R]):
         self._waiting.append((item, size, future))
         if self._free_lanes:
             self._free_lanes -= 1
-            task = asyncio.create_task(self._work())
+            # A lane outlives the request that opened it, and must not go on in that one's trace.
+            task = asyncio.create_task(self._work(), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return future
