@@ -3,3 +3,9 @@
 Nothing here is imported unless a store's URL names Google Cloud, as the clients come with the extra
 `cloud` only (see `shared.google.installed`).
 """
+
+import os
+
+# gRPC writes its own remarks to standard error, past every log: among them each connection that a server
+# ends in good order. It looks at this when the first channel is made.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")

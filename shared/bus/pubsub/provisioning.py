@@ -124,7 +124,7 @@ class Provisioning:
             command += f" --topic {short} --expiration-period never"
         return StorageError(
             f"the {kind[:-1]} {short} of the bus does not exist, and this account may not make it",
-            advice=f"`{command}`, or apply the Terraform module; both make what is missing.",
+            advice=f"`{command}`, or Terraform's google_pubsub_{kind[:-1]}; docs/pubsub.md has the settings.",
         )
 
     def _check(self, found: Subscription, wanted: Subscription) -> None:
