@@ -96,6 +96,8 @@ class Table:
     """Why a row is not taken: told by `row_errors`."""
     reject: Callable[[Mapping[str, Any]], str | None] = lambda values: None
     """Why a request with such a row is not taken: told for the request only."""
+    end: Callable[[Mapping[str, Any]], str | None] = lambda values: None
+    """Why the stream ends over a request with such a row."""
     stored: dict[str, Stored] = field(default_factory=dict)
     changes: int = 0
 
@@ -130,6 +132,10 @@ class _RefusalError(Exception):
     def __init__(self, message: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
         super().__init__(message)
         self.code = code
+
+
+class _EndError(Exception):
+    """The stream ends."""
 
 
 class StorageWriteServer:
@@ -172,6 +178,8 @@ class StorageWriteServer:
                         response = self._take(request, row_class)
                     except _RefusalError as refusal:
                         response = self._error(Answered(refusal.code, str(refusal)))
+                    except _EndError as end:
+                        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(end))
                 if isinstance(fault, Cut):
                     await context.abort(fault.code, fault.message)
                 if isinstance(fault, Silent):
@@ -271,9 +279,10 @@ class StorageWriteServer:
         changes = []
         for index, data in enumerate(request.proto_rows.rows.serialized_rows):
             values = _decode(row_class, data)
-            rejected = table.reject(values)
-            if rejected is not None:
+            if (rejected := table.reject(values)) is not None:
                 raise _RefusalError(rejected)
+            if (ended := table.end(values)) is not None:
+                raise _EndError(ended)
             reason = _fault_of(table, values) or table.refuse(values)
             if reason is not None:
                 response.row_errors.append(types.RowError(index=index, code=1, message=reason))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.clock import ManualClock, SystemClock
@@ -105,6 +105,7 @@ async def test_requests_are_under_way_together_up_to_the_chosen_number() -> None
 # The room
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 30), min_size=1, max_size=25),
     cancelled=st.sets(st.integers(0, 24)),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalog import load_catalog
@@ -110,6 +110,7 @@ def test_a_row_over_the_limit_is_refused_with_its_size() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.decimals(allow_nan=False, allow_infinity=False))
 def test_every_number_that_normalization_lets_through_fits(number: Decimal) -> None:
     text = canonical_numeric(number)
@@ -133,6 +134,7 @@ ROWS = st.fixed_dictionaries(
 ANYTHING = st.one_of(*VALUES.values(), st.binary(max_size=5), st.floats(), st.text(alphabet="\ud800a"))
 
 
+@settings(deadline=None)
 @given(st.lists(ROWS, max_size=8))
 def test_rows_with_any_values_missing_arrive_as_they_were(rows: list[dict[str, Any]]) -> None:
     sent = [change(**values) for values in rows]
@@ -140,6 +142,7 @@ def test_rows_with_any_values_missing_arrive_as_they_were(rows: list[dict[str, A
     assert encode(*sent) == (kept, [])
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(list(TYPES)), ANYTHING), max_size=6))
 def test_whatever_comes_every_row_is_either_encoded_or_refused_and_each_as_if_it_were_alone(
     rows: list[dict[str, Any]],

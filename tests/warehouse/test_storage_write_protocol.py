@@ -148,6 +148,7 @@ def sections(sequence: str) -> tuple[int, ...]:
     return tuple(int(section, 16) for section in sequence.split("/"))
 
 
+@settings(deadline=None)
 @given(st.tuples(INT64, INT64), st.tuples(INT64, INT64))
 def test_sequence_numbers_are_in_the_order_of_versions(one: tuple[int, int], other: tuple[int, int]) -> None:
     left, right = sequence_of(Version(*one)), sequence_of(Version(*other))

@@ -232,6 +232,21 @@ async def test_a_stream_that_ends_over_a_request_is_about_the_oldest_one(place: 
     assert await place.append(upsert("1")) == [RefusedRow(0, "cannot be parsed")]
 
 
+async def test_requests_around_one_for_which_the_stream_ends_are_not_refused_with_it() -> None:
+    async with town(AppendSettings(request_bytes=1)) as place:
+        place.deals.end = lambda values: "cannot be parsed" if values["id"] == "4" else None
+        assert await place.append(*many(10)) == [RefusedRow(4, "cannot be parsed")]
+        assert len(place.deals.rows) == 9
+
+
+@pytest.mark.parametrize("rows", [1, 10])
+async def test_a_descriptor_that_came_with_a_failed_request_is_sent_again(rows: int) -> None:
+    async with town(AppendSettings(request_bytes=1)) as place:
+        place.server.faults.append(Answered(Code.RESOURCE_EXHAUSTED))
+        assert await place.append(*many(rows)) == []
+        assert len(place.deals.rows) == rows
+
+
 async def test_errors_about_rows_that_were_not_sent_are_not_believed(place: Town) -> None:
     original = place.server._take
 
@@ -321,6 +336,15 @@ async def test_without_permission_it_ends_at_once_with_advice(
         await place.append(upsert("1"))
     assert "gcloud" in raised.value.advice
     assert slept(place) == []
+
+
+async def test_what_ends_a_stream_is_told_although_more_is_being_sent() -> None:
+    async with town(AppendSettings(request_bytes=1)) as place:
+        await place.append(upsert("1"))
+        place.server.faults.extend([Cut(code=Code.PERMISSION_DENIED)] * 10)
+        with pytest.raises(StorageError, match="permission"):
+            await place.append(*many(50))
+        assert place.server.connections <= 2
 
 
 async def test_a_table_that_was_made_a_moment_ago_may_be_missing_for_a_while(place: Town) -> None:

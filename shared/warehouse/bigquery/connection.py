@@ -73,7 +73,7 @@ class _Outgoing:
 
 
 class Connection:
-    """Opens at the first request, and is of no more use once it has `ended`: make another one then.
+    """Opens with the first request, and is of no more use once it has `ended`: make another one then.
 
     One task belongs to it, which ends with it; `abort` and `wait_ended` make sure of that.
     """
@@ -90,7 +90,9 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._progress = 0.0
-        self.ended = False
+        self._started = False
+        self._proved = asyncio.Event()
+        self._ending: Answer | None = None
 
     async def send(self, parcel: Parcel, schema: bytes) -> Answer:
         """Send rows that were encoded by this serialized descriptor; returns with the answer to them.
@@ -98,10 +100,15 @@ class Connection:
         Waits while too much is unanswered. A caller that is cancelled does not know what became of the rows.
         """
         size = parcel.size
+        if self._started:
+            # gRPC hides why a stream ended if more was being written meanwhile (it says "Internal error from
+            # Core"). The first request goes alone, so that what is wrong with the table comes to light.
+            await self._proved.wait()
+        self._started = True
         await self._room.take(size)
-        if self.ended:
+        if self._ending is not None:
             self._room.give(size)
-            return Broken("the connection was closed")
+            return self._ending
         loop = asyncio.get_running_loop()
         sent = _Unanswered(loop.create_future(), size, with_schema=schema != self._schema)
         if not self._unanswered:
@@ -112,6 +119,11 @@ class Connection:
             self._task = loop.create_task(self._run())
         self._watch()
         return await sent.answer
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is of no more use."""
+        return self._ending is not None
 
     def abort(self) -> None:
         """Give it up; what is unanswered is answered `Broken`."""
@@ -161,6 +173,7 @@ class Connection:
             self.abort()  # an answer to nothing: whatever comes next would be taken for another one
             return
         self._progress = asyncio.get_running_loop().time()
+        self._proved.set()
         first = self._unanswered.popleft()
         self._room.give(first.size)
         if not first.answer.done():
@@ -171,16 +184,16 @@ class Connection:
 
     def _end(self, answer: Answer) -> None:
         """Answer everything that is unanswered; a status that refuses a request is about the oldest one."""
-        if self.ended:
+        if self._ending is not None:
             return
-        self.ended = True
+        self._ending = Broken(answer.reason) if isinstance(answer, RequestRefused) else answer
         self._outgoing.end()
+        self._proved.set()
         if self._alarm is not None:
             self._alarm.cancel()
-        others = Broken(answer.reason) if isinstance(answer, RequestRefused) else answer
         while self._unanswered:
             self._answered(answer)
-            answer = others
+            answer = self._ending
 
     def _watch(self) -> None:
         if self._alarm is None and not self.ended:

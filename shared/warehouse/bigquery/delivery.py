@@ -105,7 +105,7 @@ class Delivery:
             case Exhausted(reason) | Broken(reason):
                 if elapsed >= self._settings.patience_seconds:
                     self._give_up(reason)
-        self._pace.failed()
+        self._pace.failed(answer)
 
     def _may_drop(self, positions: Collection[int], parcel: Parcel) -> bool:
         """Whether what is named are rows of the request, and rows are not named one by one without end."""
