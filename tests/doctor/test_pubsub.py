@@ -267,12 +267,13 @@ async def test_messages_wait_and_nobody_pulls(
     assert "1,200 messages, the oldest for 2 hours" in finding.text
 
 
+@pytest.mark.parametrize("way", ["open_streaming_pulls", "pull_request_count"])
 async def test_somebody_pulls_and_nothing_is_acknowledged(
-    pubsub: GoogleServer, metrics: MonitoringServer, clock: ManualClock
+    pubsub: GoogleServer, metrics: MonitoringServer, clock: ManualClock, way: str
 ) -> None:
-    values = {"num_undelivered_messages": 5, "oldest_unacked_message_age": 900, "open_streaming_pulls": 2}
-    measure(metrics, clock, "records", **values)
-    finding = told(await look_at_metrics(clock), "2 streams pull, and nothing is acknowledged")
+    values = {"num_undelivered_messages": 5, "oldest_unacked_message_age": 900}
+    measure(metrics, clock, "records", **values, **{way: 2})
+    finding = told(await look_at_metrics(clock), "somebody pulls them, and nothing is acknowledged")
     assert finding.state == "problem"
     assert finding.fix.startswith("gcloud logging read")
 

@@ -26,12 +26,21 @@ _NEARLY: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One subscription in numbers; None where there is no number. `acked` counts the last ten minutes."""
+    """One subscription in numbers; None where there is no number.
+
+    `streams` are open now; `acked` messages and `requests` to pull are those of the last ten minutes.
+    """
 
     messages: float | None
     age_seconds: float | None
-    pulls: float | None
+    streams: float | None
     acked: float | None
+    requests: float | None
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether anybody asks for messages, in whichever of the two ways there are."""
+        return bool(self.streams or self.requests)
 
     @property
     def is_late(self) -> bool:
@@ -62,6 +71,7 @@ async def _measured(subscription: str, metrics: Metrics) -> Waiting:
         metrics.latest(f"{_METRIC}oldest_unacked_message_age", labels=labels),
         metrics.latest(f"{_METRIC}open_streaming_pulls", labels=labels),
         metrics.totals(f"{_METRIC}ack_message_count", labels=labels, window_seconds=_LONG_SECONDS),
+        metrics.totals(f"{_METRIC}pull_request_count", labels=labels, window_seconds=_LONG_SECONDS),
     )
     return Waiting(*(sum(point.value for point in points) if points else None for points in found))
 
@@ -77,11 +87,11 @@ def _live(waiting: Waiting, names: Names, store: Store, retention: float) -> Ite
     command = "productive-ingest writer" if store is Store.RECORDS else "productive-ingest serve"
     if age > _NEARLY * retention:
         yield problem("waiting", f"{many}; they are lost after {duration(retention)}", command)
-    if waiting.is_late and not waiting.pulls:
+    if waiting.is_late and not waiting.is_pulled:
         yield problem("waiting", f"{many}, and nobody pulls them", command)
     elif waiting.is_late and not waiting.acked:
         errors = f"gcloud logging read 'severity>=ERROR' --project {names.project} --freshness=1h --limit=20"
-        text = f"{many}; {waiting.pulls:.0f} streams pull, and nothing is acknowledged"
+        text = f"{many}; somebody pulls them, and nothing is acknowledged"
         yield problem("waiting", text, errors)
     elif age > _FORGOTTEN_SECONDS and store is Store.RECORDS:
         text = f"{many}: older than what BigQuery remembers of deletions, so that each is compared first"
