@@ -2,25 +2,36 @@
 
 A table's checkpoint is written after its page is durable on the bus, by compare-and-set: two crawls of
 one table cannot both believe that they lead.
+
+Where objects may not be written as often as pages come (Cloud Storage takes one write a second), only what
+is the latest when its time has come is written, and the last one of a table always is. A crawl that is
+killed then reads again what came within that second, which is harmless: records are versioned.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final
 
 import msgspec
 
 from services.backfill.plan import Coverage, Plan, Scope
 from services.backfill.seen import SeenIds
 from services.backfill.sightings import Sightings
-from shared.errors import BusyError
-from shared.objects.port import Generation, Objects
+from services.backfill.state_object import StateObject
+from shared.clock import Clock, SystemClock
+from shared.errors import IngestError
+from shared.objects.port import Objects
 from shared.productive import Learned, Position
 
 log = logging.getLogger(__name__)
-State = TypeVar("State", bound=msgspec.Struct)
+
+_RUN: Final = "run.json"
+_FLUSH_SECONDS: Final = 4.0
+"""A process that is told to end has nine seconds for everything."""
 
 
 class Status(StrEnum):
@@ -92,13 +103,19 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     finished_us: int | None = None
 
 
+async def _nothing() -> None:
+    """Nothing has to be safe before."""
+
+
 class CheckpointStore:
     """Reads and writes the state of one organization's crawls."""
 
-    def __init__(self, objects: Objects, organization_id: str) -> None:
+    def __init__(self, objects: Objects, organization_id: str, *, clock: Clock | None = None) -> None:
         self._objects = objects
         self._root = f"organizations/{organization_id}"
-        self._generations: dict[str, Generation | None] = {}
+        self._clock = clock or SystemClock()
+        self._states: dict[str, StateObject] = {}
+        self._seen: dict[str, SeenIds] = {}
 
     @property
     def lease_name(self) -> str:
@@ -107,34 +124,57 @@ class CheckpointStore:
 
     async def run(self) -> Run | None:
         """The latest run, finished or not."""
-        return await self._read(f"{self._root}/run.json", Run)
+        return await self._state(_RUN).read(Run)
 
     async def save_run(self, run: Run) -> None:
         """Make `run` the latest run."""
-        await self._write(f"{self._root}/run.json", run)
+        await self._state(_RUN).write(run)
 
     async def table(self, name: str) -> TableCheckpoint | None:
         """The table's checkpoint of its latest run."""
-        return await self._read(self._table_name(name), TableCheckpoint)
+        return await self._table(name).read(TableCheckpoint)
 
     async def save_table(self, checkpoint: TableCheckpoint) -> None:
         """Replace the table's checkpoint that this store read or wrote last.
 
-        `BusyError` when somebody else has written in between.
+        One that is running may be kept in mind for a while, as the module tells; others are written when
+        this returns. `BusyError` when somebody else has written in between.
         """
-        await self._write(self._table_name(checkpoint.table), checkpoint)
+        running = checkpoint.status is Status.RUNNING
+        await self._table(checkpoint.table).write(checkpoint, may_wait=running)
+
+    async def flush(self) -> None:
+        """Write what is only kept in mind, for a crawl that ends before its tables do; takes no long time.
+
+        What cannot be written is told, and read again by the next crawl.
+        """
+        try:
+            async with asyncio.timeout(_FLUSH_SECONDS):
+                outcomes = await asyncio.gather(
+                    *(state.flush() for state in self._states.values()), return_exceptions=True
+                )
+        except TimeoutError:
+            log.warning("the last pages of some tables are read again by the next crawl: no answer")
+            return
+        for outcome in outcomes:
+            if isinstance(outcome, IngestError):
+                log.warning("the last pages of a table are read again by the next crawl: %s", outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
 
     async def forget_table(self, name: str) -> None:
         """Have the whole table read by the next run, as if it had never been read.
 
         For whoever takes rows out of the warehouse that are to come again; not while a crawl runs.
         """
-        await self._objects.delete(self._table_name(name))
-        self._generations.pop(self._table_name(name), None)
+        self._table(name).forget()
+        await self._objects.delete(f"{self._root}/{_table_name(name)}")
 
     def seen(self, run_id: str, table: str) -> SeenIds:
-        """The ids that a run saw of a table."""
-        return SeenIds(self._objects, f"{self._root}/seen/{table}/{run_id}")
+        """The ids that a run saw of a table. What was added is safe when the table's checkpoint is."""
+        paced = self._objects.least_seconds_between_writes > 0
+        self._seen[table] = SeenIds(self._objects, f"{self._root}/seen/{table}/{run_id}", paced=paced)
+        return self._seen[table]
 
     async def forget_seen(self, but_of: str) -> None:
         """Remove the ids that runs saw which will not be resumed: all but the one named."""
@@ -142,26 +182,18 @@ class CheckpointStore:
             if not name.rpartition("/")[2].startswith(f"{but_of}."):
                 await self._objects.delete(name)
 
-    def _table_name(self, name: str) -> str:
-        return f"{self._root}/tables/{name}.json"
+    def _table(self, name: str) -> StateObject:
+        async def keep_ids() -> None:
+            if name in self._seen:
+                await self._seen[name].flush()
 
-    async def _read(self, name: str, type_: type[State]) -> State | None:
-        stored = await self._objects.read(name)
-        self._generations[name] = stored.generation if stored else None
-        if stored is None:
-            return None
-        try:
-            return msgspec.json.decode(stored.data, type=type_)
-        except msgspec.MsgspecError as error:
-            log.warning("the checkpoint %s cannot be read (%s); starting it anew", name, error)
-            return None
+        return self._state(_table_name(name), keep_ids)
 
-    async def _write(self, name: str, state: msgspec.Struct) -> None:
-        if name not in self._generations:
-            stored = await self._objects.read(name)
-            self._generations[name] = stored.generation if stored else None
-        data = msgspec.json.encode(state)
-        generation = await self._objects.compare_and_set(name, data, self._generations[name])
-        if generation is None:
-            raise BusyError("another run has taken over this crawl; this one has stopped")
-        self._generations[name] = generation
+    def _state(self, name: str, before: Callable[[], Awaitable[None]] = _nothing) -> StateObject:
+        if name not in self._states:
+            self._states[name] = StateObject(self._objects, f"{self._root}/{name}", self._clock, before)
+        return self._states[name]
+
+
+def _table_name(name: str) -> str:
+    return f"tables/{name}.json"

@@ -65,7 +65,10 @@ async def crawl(
         attempt = _Crawl(env, run, asked if partial else run.scope, named=partial)
         attributes: tracing.Attributes = {"productive.run_id": run.id, "productive.resumed": resumed}
         with tracing.span("crawl", attributes=attributes) as span:
-            tables = await attempt.tables()
+            try:
+                tables = await attempt.tables()
+            finally:
+                await env.checkpoints.flush()
             span.set({"productive.records": sum(table.records for table in tables)})
         ended = all(table.status is not Status.FAILED for table in tables) or not attempt.moved(tables)
         if ended and set(run.tables) <= set(env.tables):

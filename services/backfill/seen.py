@@ -3,10 +3,14 @@
 They are written page by page before the page's checkpoint, so that a killed walk has all of them when it
 goes on: what is written twice, or comes again because the walk began anew, does no harm. Seeing more than
 there is deletes less, never more.
+
+Where objects may not be written as often as pages come, ids are kept in mind until the checkpoint is
+written, and then go before it into an object of their own: no object is written twice.
 """
 
 from __future__ import annotations
 
+import secrets
 from array import array
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Sequence
@@ -64,33 +68,45 @@ class IdSet(Container[str]):
 class SeenIds:
     """The ids of one table in one run, in objects of some thousand ids each."""
 
-    def __init__(self, objects: Objects, root: str) -> None:
+    def __init__(self, objects: Objects, root: str, *, paced: bool = False) -> None:
         """`root` is what the names of this run's and table's objects begin with; a point and a number follow.
 
-        Not a folder of its own: one for every run and table would be left behind on a disk.
+        Not a folder of its own: one for every run and table would be left behind on a disk. `paced`: ids
+        are safe only after the next `flush`.
         """
         self._objects = objects
         self._root = root
+        # Of its own where writes may be carried out late: none then replaces what another process wrote.
+        self._names_begin = f"{root}.{secrets.token_hex(4)}." if paced else f"{root}."
+        self._paced = paced
         self._chunk: list[str] = []
-        self._number: int | None = None
+        self._number: int | None = 0 if paced else None
 
     async def add(self, page_ids: Sequence[str]) -> None:
-        """Return when the ids of one more page are safe."""
+        """Return when the ids of one more page are safe, or kept in mind where these are paced."""
         if not page_ids:
             return
-        if self._number is None:
-            # What an earlier process left is not taken up but followed by a new object.
-            self._number = len(await self._names())
         self._chunk += page_ids
-        await self._objects.write(f"{self._root}.{self._number:06}", msgspec.json.encode(self._chunk))
-        if len(self._chunk) >= _CHUNK_IDS:
-            self._chunk, self._number = [], self._number + 1
+        if not self._paced:
+            await self._write(await self._next())
+            if len(self._chunk) >= _CHUNK_IDS:
+                self._close_chunk()
+
+    async def flush(self) -> None:
+        """Return when the ids of all pages are safe."""
+        if self._paced and self._chunk:
+            number = await self._next()
+            # Whatever comes of this write: it may be carried out late, and must not replace a later one.
+            self._number = number + 1
+            await self._write(number)
+            self._chunk = []
 
     async def all(self) -> IdSet:
         """Everything that was seen, by this process or an earlier one.
 
         Raises `StorageError` when an object cannot be read: then nothing may be deleted.
         """
+        await self.flush()
         seen = IdSet()
         for name in await self._names():
             seen.update(await self._read(name))
@@ -100,7 +116,22 @@ class SeenIds:
         """Forget all: they are compared, or the walk begins anew."""
         for name in await self._names():
             await self._objects.delete(name)
-        self._chunk, self._number = [], None
+        self._chunk = []
+        if not self._paced:
+            self._number = None
+
+    async def _next(self) -> int:
+        """The number of the object to write; what an earlier process left is not taken up but followed."""
+        if self._number is None:
+            numbers = (name.rpartition(".")[2] for name in await self._names())
+            self._number = 1 + max((int(number) for number in numbers if number.isdecimal()), default=-1)
+        return self._number
+
+    async def _write(self, number: int) -> None:
+        await self._objects.write(f"{self._names_begin}{number:06}", msgspec.json.encode(self._chunk))
+
+    def _close_chunk(self) -> None:
+        self._chunk, self._number = [], None if self._number is None else self._number + 1
 
     async def _names(self) -> Sequence[str]:
         return await self._objects.list(f"{self._root}.")

@@ -30,6 +30,14 @@ class Objects(Protocol):
     be used, `UnreachableError` when it does not answer. Several processes may share a store.
     """
 
+    @property
+    def least_seconds_between_writes(self) -> float:
+        """How far apart two writes of one object have to be; 0 where that does not matter.
+
+        One that comes sooner is not lost: its call takes so much longer, or fails when many come too soon.
+        """
+        ...
+
     async def read(self, name: str) -> StoredObject | None:
         """The object, or None when there is none."""
         ...

@@ -31,12 +31,16 @@ class KilledError(Exception):
 
 
 class Mortal:
-    """Objects whose user dies at the n-th write of a crawl's state, before it or just after."""
+    """Objects whose user dies at the n-th write of a crawl's state, before it or just after.
 
-    def __init__(self, objects: Objects, *, at: int, after: bool) -> None:
+    With a `pace` they are also no more often written than a bucket's may be.
+    """
+
+    def __init__(self, objects: Objects, *, at: int, after: bool, pace: float) -> None:
         self._objects = objects
         self._left = at
         self._after = after
+        self.least_seconds_between_writes = pace
 
     async def read(self, name: str) -> StoredObject | None:
         return await self._objects.read(name)
@@ -65,7 +69,7 @@ class Mortal:
     def _live(self, name: str, *, after: bool) -> None:
         if after is self._after and not name.endswith(".lease"):
             self._left -= 1
-            if self._left == 0:
+            if self._left <= 0:
                 raise KilledError
 
 
@@ -93,9 +97,10 @@ async def crawl_in(opened: Agency, objects: Objects, scope: Scope | None = None)
     return await crawl(env, scope=scope)
 
 
+@pytest.mark.parametrize("pace", [0.0, 0.01], ids=["at once", "paced"])
 @pytest.mark.parametrize("after", [False, True])
 async def test_wherever_a_crawl_is_killed_the_next_one_makes_up_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bool, pace: float
 ) -> None:
     settings = SandboxSettings(people=3, today=datetime.now(UTC).date() - timedelta(days=2))
     async with agency(tmp_path, monkeypatch, settings, tables__only=TABLES) as opened:
@@ -106,7 +111,9 @@ async def test_wherever_a_crawl_is_killed_the_next_one_makes_up_for_it(
                 organization.put(name, organization.ids(name)[at % organization.count(name)])
             try:
                 whole = Scope(Mode.FULL) if at % 2 else None
-                assert (await crawl_in(opened, Mortal(objects, at=at, after=after), whole)).complete
+                assert (
+                    await crawl_in(opened, Mortal(objects, at=at, after=after, pace=pace), whole)
+                ).complete
             except* KilledError:
                 deaths += 1
                 organization.put("services", organization.ids("services")[0])

@@ -36,6 +36,8 @@ class FolderObjects:
     bytes are exactly that, even when other bytes were there in between.
     """
 
+    least_seconds_between_writes = 0.0
+
     def __init__(self, root: Path, *, clock: Clock) -> None:
         self._root = root
         self._clock = clock

@@ -35,6 +35,9 @@ class GcsObjects:
     is: somebody else's content is there.
     """
 
+    least_seconds_between_writes = 1.0
+    """Of one name: to create, replace and delete count alike; more is refused with 429 (documented)."""
+
     def __init__(self, bucket: str, prefix: str, *, clock: Clock, patience: Patience | None = None) -> None:
         self._name = bucket
         self._root = f"{prefix}/" if prefix else ""
