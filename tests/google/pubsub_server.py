@@ -35,6 +35,7 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", 64 << 20),
     ("grpc.so_reuseport", 0),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),  # Google's take our pings, too
 )
 _PUBLISHER = {"Publish": "PublishRequest", "CreateTopic": "Topic", "GetTopic": "GetTopicRequest"}
 _SUBSCRIBER = {

@@ -7,8 +7,10 @@ taken to be there, and the first call that needs it tells.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from google.api_core import exceptions
@@ -37,6 +39,16 @@ FIRST_BACKOFF_SECONDS = 10
 LONGEST_BACKOFF_SECONDS = 600
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A topic or a subscription, by its full name, and how to look for it and make it."""
+
+    name: str
+    calls: Calls[Any]
+    get: Callable[[Any, float], Awaitable[None]]
+    create: Callable[[Any, float], Awaitable[None]]
+
+
 class Provisioning:
     """Looks after the topics and subscriptions of one bus, once."""
 
@@ -51,29 +63,32 @@ class Provisioning:
     async def run(self) -> None:
         """`StorageError` when something is missing and may not be made, or cannot be read from.
 
-        The dead letters' pair first: no message may be forwarded to a topic that nobody keeps.
+        The dead letters' pair is made first: no message may be forwarded to a topic that nobody keeps.
         """
-        await self._topic(self._names.dead_topic)
-        await self._subscription(self._dead_subscription())
-        await self._topic(self._names.topic)
-        await self._subscription(self._new_subscription())
+        parts = (
+            self._topic(self._names.dead_topic),
+            self._subscription(self._dead_subscription()),
+            self._topic(self._names.topic),
+            self._subscription(self._new_subscription()),
+        )
+        are_there = await asyncio.gather(*(self._is_there(part) for part in parts))
+        for part, is_there in zip(parts, are_there, strict=True):
+            if not is_there:
+                await self._make(part)
 
-    async def _topic(self, topic: str) -> None:
-        async def get(client: Any, seconds: float) -> Topic:
-            found: Topic = await client.get_topic(topic=topic, retry=None, timeout=seconds)
-            return found
+    def _topic(self, topic: str) -> _Part:
+        async def get(client: Any, seconds: float) -> None:
+            await client.get_topic(topic=topic, retry=None, timeout=seconds)
 
         async def create(client: Any, seconds: float) -> None:
             await client.create_topic(request=Topic(name=topic), retry=None, timeout=seconds)
 
-        await self._found_or_made(topic, self._publisher, get, create)
+        return _Part(topic, self._publisher, get, create)
 
-    async def _subscription(self, wanted: Subscription) -> None:
-        async def get(client: Any, seconds: float) -> Subscription:
-            found: Subscription = await client.get_subscription(
-                subscription=wanted.name, retry=None, timeout=seconds
-            )
-            return found
+    def _subscription(self, wanted: Subscription) -> _Part:
+        async def get(client: Any, seconds: float) -> None:
+            name = wanted.name
+            self._check(await client.get_subscription(subscription=name, retry=None, timeout=seconds), wanted)
 
         async def create(client: Any, seconds: float) -> None:
             try:
@@ -85,37 +100,31 @@ class Provisioning:
                 wanted.message_retention_duration = Duration(seconds=RETENTION_SECONDS)
                 await client.create_subscription(request=wanted, retry=None, timeout=seconds)
 
-        found = await self._found_or_made(wanted.name, self._subscriber, get, create)
-        if isinstance(found, Subscription):
-            self._check(found, wanted)
+        return _Part(wanted.name, self._subscriber, get, create)
 
-    async def _found_or_made(
-        self,
-        name: str,
-        calls: Calls[Any],
-        get: Callable[[Any, float], Awaitable[object]],
-        create: Callable[[Any, float], Awaitable[None]],
-    ) -> object:
+    async def _is_there(self, part: _Part) -> bool:
+        """Whether it is there, or we may not know."""
         try:
-            return await calls.make(get)
+            await part.calls.make(part.get)
         except StorageError as error:
-            cause = error.__cause__
-            if isinstance(cause, exceptions.Forbidden):
-                return None
-            if not isinstance(cause, exceptions.NotFound):
+            if isinstance(error.__cause__, exceptions.NotFound):
+                return False
+            if not isinstance(error.__cause__, exceptions.Forbidden):
                 raise
+        return True
+
+    async def _make(self, part: _Part) -> None:
         try:
-            await calls.make(create)
+            await part.calls.make(part.create)
         except REFUSALS as error:
-            raise calls.in_our_words(error) from error
+            raise part.calls.in_our_words(error) from error
         except StorageError as error:
             if isinstance(error.__cause__, exceptions.Conflict):
-                return None  # somebody else made it at the same time
+                return  # somebody else made it at the same time
             if isinstance(error.__cause__, exceptions.Forbidden):
-                raise self._missing(name) from error
+                raise self._missing(part.name) from error
             raise
-        log.info("made %s", name)
-        return None
+        log.info("made %s", part.name)
 
     def _missing(self, name: str) -> StorageError:
         kind, short = name.split("/")[2:]
