@@ -10,10 +10,26 @@ because the texts of other people's errors may quote anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+
+from shared.telemetry.contexts import TRACEPARENT, caller_of, distinct, written
+
+__all__ = [
+    "TRACEPARENT",
+    "Attributes",
+    "Ids",
+    "Span",
+    "carried",
+    "consumer",
+    "current_ids",
+    "event",
+    "install",
+    "is_on",
+    "server",
+    "span",
+]
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -21,18 +37,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span as OtelSpan
     from opentelemetry.trace import SpanContext, Tracer
 
-TRACEPARENT: Final = "traceparent"
-"""The message attribute, and the HTTP header, that a context travels in."""
-
-MOST_LINKS: Final = 128
-"""The SDK's own default bound; a batch may have more parents than that, the rest is not linked."""
-
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Attributes = Mapping[str, str | int | float | bool]
 
-_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_CLOUD_TRACE = re.compile(r"([0-9a-fA-F]{32})/([0-9]{1,20})(?:;o=([0-9]))?")
-_KNOWN_FLAGS = 0x03  # sampled, and that the trace's id is random
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -100,9 +107,7 @@ def server(
     """
     if _tracer is None:
         return _NO_SPAN
-    caller = _context_of(headers.get(TRACEPARENT, "")) or _cloud_context(
-        headers.get("X-Cloud-Trace-Context", "")
-    )
+    caller = caller_of(headers)
     links = [] if caller is None else [caller]
     return _running(_tracer, name, "server", attributes, links=links, root=True, started_ns=started_ns)
 
@@ -112,13 +117,13 @@ def consumer(
 ) -> AbstractContextManager[Span]:
     """The processing of messages with these contexts (`""` for one without).
 
-    All of them are linked, up to `MOST_LINKS`; the first that is sampled is the parent too, so that a message
+    All of them are linked, up to a bound; the first that is sampled is the parent too, so that a message
     that comes alone is followed in one trace, and whatever is sampled leads to everything that came of it.
     `parents` is not looked at while nothing is traced.
     """
     if _tracer is None:
         return _NO_SPAN
-    contexts = _distinct(parents)
+    contexts = distinct(parents)
     parent = next((one for one in contexts if one.trace_flags.sampled), contexts[0] if contexts else None)
     return _running(_tracer, name, "consumer", attributes, links=contexts, parent=parent, root=True)
 
@@ -136,8 +141,7 @@ def carried() -> Mapping[str, str]:
     context = _api().get_current_span().get_span_context()
     if not context.is_valid:
         return _NOTHING
-    flags = f"{context.trace_flags:02x}"
-    return {TRACEPARENT: f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags}"}
+    return {TRACEPARENT: written(context)}
 
 
 def current_ids() -> Ids | None:
@@ -196,33 +200,6 @@ class _Running:
     def fail(self, reason: str) -> None:
         self._span.set_attribute("error.type", reason)
         self._span.set_status(_api().StatusCode.ERROR, reason)
-
-
-def _distinct(parents: Iterable[str]) -> list[SpanContext]:
-    found: dict[str, SpanContext] = {}
-    for text in parents:
-        if text and text not in found and (context := _context_of(text)) is not None:
-            found[text] = context
-            if len(found) == MOST_LINKS:
-                break
-    return list(found.values())
-
-
-def _context_of(text: str) -> SpanContext | None:
-    match = _TRACEPARENT.fullmatch(text)
-    return _context(int(match[1], 16), int(match[2], 16), int(match[3], 16) & _KNOWN_FLAGS) if match else None
-
-
-def _cloud_context(text: str) -> SpanContext | None:
-    """Google's older header, documented as `TRACE_ID/SPAN_ID;o=OPTIONS` with the span's id in decimal."""
-    match = _CLOUD_TRACE.fullmatch(text)
-    return _context(int(match[1], 16), int(match[2]), int(match[3] or "0") & 1) if match else None
-
-
-def _context(trace_id: int, span_id: int, flags: int) -> SpanContext | None:
-    api = _api()
-    context = api.SpanContext(trace_id, span_id, is_remote=True, trace_flags=api.TraceFlags(flags))
-    return context if context.is_valid else None
 
 
 def _api() -> ModuleType:

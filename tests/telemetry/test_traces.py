@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from services.ingest.delivery import Delivery
 from services.ingest.receiver.spool import decode, encode
 from shared.telemetry import tracing
+from shared.telemetry.contexts import MOST_LINKS
 from shared.telemetry.exporting import exporting
 from tests.ingest.receiver.world import TOKEN
 from tests.telemetry.collector import Collector, collecting
@@ -238,7 +239,7 @@ def test_links_are_bounded_and_each_is_there_once(collector: Collector) -> None:
     parents = (context(number % 500 + 1, sampled=True) for number in range(10_000))
     with exporting(os.environ, command="writer"), tracing.consumer("process records", parents):
         pass
-    assert len(collector.only("process records").links) == tracing.MOST_LINKS
+    assert len(collector.only("process records").links) == MOST_LINKS
 
 
 def test_a_batch_of_messages_without_any_context_begins_a_trace(collector: Collector) -> None:
