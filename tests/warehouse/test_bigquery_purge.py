@@ -46,8 +46,8 @@ async def test_a_purged_row_leaves_nothing_anywhere(bigquery_place: BigqueryPlac
 
 
 async def sightings(warehouse: BigqueryWarehouse) -> list[int]:
-    found = await warehouse.query("SELECT UNIX_MICROS(_synced_at) AS at FROM deals__history ORDER BY at")
-    return [at // DAY for (at,) in found.rows]
+    found = await warehouse.query("SELECT UNIX_MICROS(_synced_at) AS seen FROM deals__history ORDER BY seen")
+    return [seen // DAY for (seen,) in found.rows]
 
 
 async def test_a_record_that_is_read_every_day_does_not_fill_the_history(

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from shared.clock import SystemClock
-from shared.errors import StorageError, UnreachableError
+from shared.errors import ConfigError, StorageError, UnreachableError
 from shared.google.endpoints import BIGQUERY, STORAGE_WRITE
 from shared.warehouse.bigquery.adapter import BigqueryWarehouse
 from shared.warehouse.bigquery.connect import connect
@@ -97,6 +97,33 @@ async def test_the_right_to_ask_is_given_in_the_project(script: Script) -> None:
     with pytest.raises(StorageError, match=r"bigquery\.jobs\.create") as caught:
         await warehouse.query("SELECT 1")
     assert "--role=roles/bigquery.jobUser" in caught.value.advice
+    await warehouse.close()
+
+
+async def test_a_query_that_takes_too_long_is_stopped(script: Script) -> None:
+    warehouse = await open_it(read_only=True)
+    reference = {"projectId": "my-project", "jobId": "one", "location": "EU"}
+    job = {"jobReference": reference, "configuration": {"query": {"query": "SELECT 1"}}}
+    plan = {**job, "statistics": {"query": {"statementType": "SELECT", "totalBytesProcessed": "10"}}}
+    running = {**job, "status": {"state": "RUNNING"}, "jobComplete": False, "job": job}
+    script.answers = [(200, {**plan, "status": {"state": "DONE"}}), (200, running)]
+    with pytest.raises(ConfigError, match=r"had not ended after 0\.2 seconds"):
+        await warehouse.query("SELECT 1", seconds=0.2)
+    assert script.asked[-1].endswith("/cancel")
+    await warehouse.close()
+
+
+async def test_a_query_that_would_read_too_much_is_not_even_begun(script: Script) -> None:
+    warehouse = await open_it(read_only=True)
+    statistics = {"query": {"statementType": "SELECT", "totalBytesProcessed": str(300 * 2**30)}}
+    reference = {"projectId": "my-project", "jobId": "one", "location": "EU"}
+    script.answers = [
+        (200, {"jobReference": reference, "statistics": statistics, "configuration": {"query": {}}})
+    ]
+    with pytest.raises(ConfigError, match=r"would read 300\.0 GB, and may read 100 GB") as caught:
+        await warehouse.query("SELECT * FROM deals")
+    assert "max_gigabytes_per_query" in caught.value.advice
+    assert len(script.asked) == 2
     await warehouse.close()
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
 from google.cloud import bigquery
 
+from services.writer.schemas import Schemas
+from shared.catalog import load_catalog
 from shared.catalog.model import ColumnType
+from shared.catalog.selection import SelectionRules, select
 from shared.errors import ConfigError, StorageError
-from shared.warehouse import SchemaChange, TableNotes, TableSchema
+from shared.record.model import Value
+from shared.warehouse import OWN_COLUMNS, SchemaChange, TableNotes, TableSchema
 from shared.warehouse.bigquery.connect import connect
 from shared.warehouse.bigquery.layout import interval_of, minutes_of
 from shared.warehouse.bigquery.memory import DELETIONS
@@ -19,6 +24,21 @@ from tests.contracts.warehouse import DEALS, row
 from tests.google.bigquery_place import BigqueryPlace
 from tests.warehouse.bigquery import LongAgo, opened, table_of
 
+CATALOG = load_catalog()
+SAMPLES: dict[ColumnType, Value] = {
+    ColumnType.STRING: "text",
+    ColumnType.INT64: 7,
+    ColumnType.BOOL: True,
+    ColumnType.TIMESTAMP: 1_700_000_000_000_000,
+    ColumnType.DATE: 19_000,
+    ColumnType.NUMERIC: "7.5",
+    ColumnType.JSON: '{"a":[1]}',
+    ColumnType.STRING_ARRAY: ["1", "2"],
+}
+RESERVED = (
+    *("_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER"),
+    *("_CHANGE_TYPE", "_CHANGE_SEQUENCE_NUMBER", "_CHANGE_TIMESTAMP"),
+)
 NOTED = replace(
     DEALS, notes=TableNotes("Deals and budgets.", {"name": "What it is called.", "id": "The key."}, live=True)
 )
@@ -82,6 +102,26 @@ async def test_many_tables_are_made_and_then_found_together(bigquery_place: Bigq
         )
     async with opened(bigquery_place) as warehouse:
         assert await asyncio.gather(*map(warehouse.ensure_table, schemas)) == [SchemaChange()] * 20
+
+
+async def test_every_column_of_real_tables_can_be_written_and_read(bigquery_place: BigqueryPlace) -> None:
+    schemas = Schemas(CATALOG, select(CATALOG, SelectionRules())).selected()[::6]
+    async with opened(bigquery_place) as warehouse:
+        await asyncio.gather(*map(warehouse.ensure_table, schemas))
+        for schema in schemas:
+            data = {name: SAMPLES[type_] for name, type_ in schema.columns if name != "id"}
+            assert (await warehouse.write(schema, [row("1", 1, **data)])).applied == 1
+            assert await warehouse.fetch(schema, ["1"]) == {"1": {"id": "1", **data}}
+
+
+def test_no_name_is_one_that_bigquery_keeps_for_itself() -> None:
+    for table in CATALOG.values():
+        names = [column.name.upper() for column in table.columns]
+        assert len(names) == len(set(names)), table.name
+        assert "__" not in table.name
+        for name in (*names, *(str(name).upper() for name, _ in OWN_COLUMNS)):
+            assert re.fullmatch(r"[A-Z_][A-Z0-9_]{0,299}", name)
+            assert not name.startswith(RESERVED)
 
 
 async def test_two_processes_may_make_one_table_at_once(bigquery_place: BigqueryPlace) -> None:

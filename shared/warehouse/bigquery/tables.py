@@ -29,6 +29,7 @@ from shared.warehouse.port import SchemaChange, TableSchema
 
 _REMEMBERED_SECONDS: Final = 60.0
 _ATTEMPTS: Final = 5
+_MOST_AT_ONCE: Final = 500
 
 
 class Tables:
@@ -64,7 +65,9 @@ class Tables:
         dataset = f"{self._rest.project}.{self._rest.dataset}"
         client = self._rest.client
         items = await self._rest.call(lambda **options: list(client.list_tables(dataset, **options)))
-        await asyncio.gather(*(self._look(item.table_id) for item in items if item.table_type == "TABLE"))
+        names = [item.table_id for item in items if item.table_type == "TABLE"]
+        # Somebody may have thousands of others in the dataset.
+        await asyncio.gather(*map(self._look, names[:_MOST_AT_ONCE]))
 
     async def show_all(self, table: str) -> None:
         """Let a table show all that was written to it, until it is ensured again.
