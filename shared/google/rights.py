@@ -36,6 +36,8 @@ class Resource(StrEnum):
     BUCKET = "the bucket"
     API_TOKEN = "the secret of the API token"  # noqa: S105 -- words
     WEBHOOK_TOKENS = "the secret of the webhooks' tokens"
+    HASH_KEY = "the secret of the key of hashed columns"
+    KEEP_OUT_KEY = "the secret of the key of kept-out records"
     DATASET = "the dataset"
     PROJECT = "the project"
 
@@ -122,6 +124,20 @@ RIGHTS: Final[tuple[Right, ...]] = (
         "keep new webhooks' tokens",
     ),
     _right(
+        Resource.HASH_KEY,
+        "roles/secretmanager.secretAccessor",
+        ["secretmanager.versions.access"],
+        {_SERVE, _BACKFILL},
+        "make pseudonyms, where columns are hashed",
+    ),
+    _right(
+        Resource.KEEP_OUT_KEY,
+        "roles/secretmanager.secretAccessor",
+        ["secretmanager.versions.access"],
+        {_WRITER},
+        "know what a purge keeps out, where it keeps out any",
+    ),
+    _right(
         Resource.DATASET,
         "roles/bigquery.dataViewer",
         _READ_TABLES,
@@ -135,6 +151,9 @@ RIGHTS: Final[tuple[Right, ...]] = (
         ["bigquery.tables.create"],
         {_WRITER},
         "make tables that are missing",
+    ),
+    _right(
+        Resource.DATASET, "roles/bigquery.dataEditor", ["bigquery.tables.delete"], (), "purge whole tables"
     ),
     _right(
         Resource.PROJECT,

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.cli.doctor.sections import Section, examined
 from shared.clock import Clock
-from shared.errors import IngestError
+from shared.errors import ConfigError, IngestError
 from shared.google.account import Account, look_at_account
 from shared.google.commands import MEMBER, grant_on_project
 from shared.google.endpoints import (
@@ -55,7 +55,7 @@ class Cloud:
 
     def metrics_of(self, url: str) -> Monitoring | None:
         """The metrics of the project that a store's URL names."""
-        return self.metrics.get(parse_cloud_url(url, example=url).first)
+        return self.metrics.get(_project(url))
 
     async def quotas(self) -> Section:
         """How much of the quotas is used."""
@@ -107,4 +107,12 @@ def _projects(urls: Mapping[Store, str], services: Sequence[Service]) -> Sequenc
 
 def _named(urls: Mapping[Store, str]) -> Sequence[str]:
     named = [url for url in urls.values() if scheme_of(url) != "gs"]
-    return list(dict.fromkeys(parse_cloud_url(url, example=url).first for url in named))
+    return list(dict.fromkeys(filter(None, map(_project, named))))
+
+
+def _project(url: str) -> str:
+    """The project that a URL names; nothing for one that is mistaken, which its own section tells."""
+    try:
+        return parse_cloud_url(url, example=url).first
+    except ConfigError:
+        return ""

@@ -17,8 +17,10 @@ from services.cli.doctor.stores import CLOUD, examine_store, urls
 from services.cli.selection import look_at_selection
 from services.cli.world import TOKEN_SECRET
 from services.ingest.tokens import TOKENS_SECRET
+from shared.catalog.hash_key import KEY_SECRET
 from shared.clock import Clock
 from shared.config import TOKEN_VARIABLE, Settings
+from shared.errors import ConfigError
 from shared.google.examination import Examination, Store
 from shared.google.findings import Finding, unknown
 from shared.google.installed import import_adapter
@@ -69,7 +71,7 @@ async def _examine_stores(
     tables = await _tables(settings) if stores else ()
     examinations = [cloud.quotas()] if cloud is not None and not cloud.account.of("problem") else []
     for store, url in stores.items():
-        examination = Examination(store, clock, services=services, tables=tables, secrets=_secrets())
+        examination = Examination(store, clock, services=services, tables=tables, secrets=_secrets(settings))
         if _scheme(url) in CLOUD:
             examination = replace(
                 examination, member=cloud.member, metrics=cloud.metrics_of(url), project=cloud.project
@@ -99,13 +101,18 @@ async def _cloud(stores: Mapping[Store, str], clock: Clock, stack: AsyncExitStac
 
 
 def _scheme(url: str) -> str:
-    return scheme_of(url) if ":" in url else ""
+    """The scheme; nothing for a URL that has none, which its own section tells."""
+    try:
+        return scheme_of(url)
+    except ConfigError:
+        return ""
 
 
-def _secrets() -> Mapping[Resource, str]:
+def _secrets(settings: Settings) -> Mapping[Resource, str]:
     """The secrets that have to be in the store: the token need not where the environment has it."""
     token = {} if os.environ.get(TOKEN_VARIABLE) else {Resource.API_TOKEN: TOKEN_SECRET}
-    return {**token, Resource.WEBHOOK_TOKENS: TOKENS_SECRET}
+    hashing = {Resource.HASH_KEY: KEY_SECRET} if settings.selection.hash_columns else {}
+    return {**token, **hashing, Resource.WEBHOOK_TOKENS: TOKENS_SECRET}
 
 
 async def _tables(settings: Settings) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from google.api_core import exceptions
 from google.cloud.secretmanager_v1 import SecretManagerServiceAsyncClient
@@ -21,6 +22,11 @@ from shared.google.names import PROJECT, checked, parse_cloud_url
 from shared.google.refusals import refused
 from shared.google.rights import Resource, missing, permissions_of, rights_on
 from shared.secrets.secretmanager.connect import EXAMPLE, PREFIX
+
+_MADE_BY: Final = {
+    Resource.WEBHOOK_TOKENS: "`webhooks register`",
+    Resource.HASH_KEY: "the first crawl",
+}
 
 
 async def examine(url: str, examination: Examination) -> Sequence[Finding]:
@@ -91,8 +97,8 @@ async def _secret(
 
 def _absent(subject: str, project: str, secret: str, resource: Resource) -> Finding:
     create = create_secret(project, secret)
-    if resource is Resource.WEBHOOK_TOKENS:
-        text = "is not there yet; `webhooks register` makes it where it may, and else fills it"
+    if resource in _MADE_BY:
+        text = f"is not there yet; {_MADE_BY[resource]} makes it where it may, and else fills it"
         return warning(subject, text, create)
     fix = f"{create} && {add_secret_version(project, secret)}"
     return problem(subject, "is not there, or another project is meant", fix)
