@@ -7,5 +7,5 @@ Nothing here is imported unless a store's URL names Google Cloud, as the clients
 import os
 
 # gRPC writes its own remarks to standard error, past every log: among them each connection that a server
-# ends in good order. It looks at this when the first channel is made.
+# ends. It looks at this when it is imported, so this package comes before it.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
