@@ -12,6 +12,7 @@ from shared.warehouse import (
     DuckdbSettings,
     DuckdbWarehouse,
     QueryableWarehouse,
+    SelfTesting,
     Warehouse,
     open_warehouse,
 )
@@ -32,6 +33,16 @@ async def open_configured(
         duckdb=duckdb_settings(settings),
         bigquery=bigquery_settings(settings),
     )
+
+
+async def prove(warehouse: Warehouse) -> None:
+    """Have a warehouse that can do so try itself; `StorageError` when it would not keep rows right."""
+    if isinstance(warehouse, SelfTesting) and (problems := (await warehouse.self_test()).problems):
+        raise StorageError(
+            f"the warehouse does not keep rows as it must: {'; '.join(problems)}",
+            advice="Nothing was written, and what waits on the bus stays there. `productive-ingest doctor` "
+            "looks for the cause.",
+        )
 
 
 def duckdb_settings(settings: Settings) -> DuckdbSettings:

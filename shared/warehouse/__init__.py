@@ -25,7 +25,7 @@ from shared.warehouse.port import (
     Warehouse,
     WriteOutcome,
 )
-from shared.warehouse.queries import QueryableWarehouse, QueryResult
+from shared.warehouse.queries import QueryableWarehouse, QueryResult, SelfTesting
 
 _SCHEMES = ("bigquery", "duckdb")
 _connect_bigquery = adapter_on_demand("shared.warehouse.bigquery.connect", "bigquery")
@@ -77,6 +77,7 @@ __all__ = [
     "RefusedRow",
     "Row",
     "SchemaChange",
+    "SelfTesting",
     "StoredVersion",
     "TableNotes",
     "TableSchema",

@@ -1,10 +1,10 @@
-"""Questions that people ask a warehouse in its own SQL."""
+"""What a warehouse can do beside its port: answer people's questions in its own SQL, and try itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from shared.warehouse.port import Warehouse
 
@@ -42,4 +42,22 @@ class QueryableWarehouse(Warehouse, Protocol):
         At most `max_rows` rows come back. `ConfigError` when the statement cannot be run or would write,
         and when it takes more than `seconds`. A caller that is cancelled stops it.
         """
+        ...
+
+
+class SelfTestOutcome(Protocol):
+    """What a warehouse found wrong with itself."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """In words what does not work; nothing when all does."""
+        ...
+
+
+@runtime_checkable
+class SelfTesting(Protocol):
+    """A warehouse whose guarantees hang on settings of a service, and which can try whether they hold."""
+
+    async def self_test(self) -> SelfTestOutcome:
+        """Try on a table of its own whether an upsert replaces and a deletion deletes."""
         ...

@@ -40,6 +40,8 @@ class Cloud:
     secrets: SecretServer
     place: BigqueryPlace
     said: deque[str] = field(default_factory=lambda: deque(maxlen=30))
+    """What the writers said last."""
+    _heard: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
     def unacked(self, *names: str) -> int:
         """How many messages wait on the subscriptions, or are under a lease."""
@@ -83,8 +85,11 @@ class Cloud:
     async def writing(self) -> AsyncIterator[Started]:
         """A writer, until the body ends, however it ends."""
         with self.live.home.start("writer") as started:
-            listening = asyncio.create_task(asyncio.to_thread(self._listen, started))
+            self._heard = asyncio.Queue()
+            loop = asyncio.get_running_loop()
+            listening = asyncio.create_task(asyncio.to_thread(self._listen, started, loop))
             try:
+                await self.hear("writing to")
                 yield started
             finally:
                 if started.process.poll() is None:
@@ -92,15 +97,26 @@ class Cloud:
                 await listening
 
     async def stop(self, started: Started) -> None:
-        """End it as Cloud Run does."""
+        """End it as Cloud Run does, at work or still about to begin."""
         started.send(signal.SIGTERM)
         code = await asyncio.to_thread(started.process.wait, PATIENCE)
-        assert code == 0, "".join(self.said)
+        assert code in (0, 130), "".join(self.said)
 
-    def _listen(self, started: Started) -> None:
+    async def hear(self, text: str) -> None:
+        """Return when the writer has said another line with this text."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while text not in await self._heard.get():
+                    pass
+        except TimeoutError:
+            raise AssertionError(f"the writer did not say {text!r}: {self._told()}") from None
+
+    def _listen(self, started: Started, loop: asyncio.AbstractEventLoop) -> None:
         """What it says must not fill the pipe."""
         assert started.process.stderr is not None
-        self.said.extend(started.process.stderr)
+        for line in started.process.stderr:
+            self.said.append(line)
+            loop.call_soon_threadsafe(self._heard.put_nowait, line)
 
     async def assert_equal(self) -> None:
         """The tables hold what the sandbox holds, row by row, value by value, and nothing twice."""

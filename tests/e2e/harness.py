@@ -186,10 +186,12 @@ class Started:
     def line(self, beginning: str) -> str:
         """Read standard error up to a line that begins so."""
         assert self.process.stderr is not None
+        others = []
         for line in self.process.stderr:
             if line.startswith(beginning):
                 return line
-        raise AssertionError(f"it ended without a line {beginning!r}")
+            others.append(line)
+        raise AssertionError(f"it ended without a line {beginning!r}:\n{''.join(others)}")
 
 
 def rows_of(database: Path, table: str) -> dict[str, dict[str, Any]]:

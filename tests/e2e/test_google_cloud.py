@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,20 +45,20 @@ async def test_streams_that_are_cut_servers_that_restart_and_writers_that_end_lo
         (await live.run("backfill")).ok()
         async with live.running("serve") as serving:
             (await live.run("webhooks", "register", "--url", live.url)).ok()
-            working = asyncio.create_task(live.work(rate=30, seconds=8))
             async with cloud.writing():
-                await asyncio.sleep(1.5)
+                await cloud.hear(" rows")
                 cloud.pubsub.cut_streams()
-                await asyncio.sleep(1.0)
+                live.load.step(30)
+                await cloud.hear("tasks: ")
             # ... and then it was killed, wherever it was.
             async with cloud.writing() as writer:
-                await asyncio.sleep(1.5)
+                live.load.step(30)
                 port = cloud.pubsub.port
                 await cloud.pubsub.stop()
                 await cloud.pubsub.start(port)
-                await asyncio.sleep(1.0)
+                live.load.step(30)
+                await cloud.hear(" rows")
                 await cloud.stop(writer)
-            await working
             # What the killed writer had is free when its leases have run out.
             cloud.end_leases()
             async with cloud.writing() as writer:

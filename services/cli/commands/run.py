@@ -16,7 +16,7 @@ from services.cli.pipeline import open_writer
 from services.cli.render.progress import show_progress
 from services.cli.render.summary import deletion_remarks
 from services.cli.supervision import Crew, stop_on_signals
-from services.cli.warehouses import keep_copy, renew_copy, where_to_ask
+from services.cli.warehouses import keep_copy, prove, renew_copy, where_to_ask
 from services.cli.world import World, open_client, open_world
 from services.writer.environment import WriterTotals
 from shared.config import Settings
@@ -58,6 +58,7 @@ async def run(invocation: Invocation, minutes: float, host: str | None, port: in
         ):
             await tell_address(output, service)
             output.note(f"{where_to_ask(warehouse)}; Ctrl-C ends it")
+            await prove(warehouse)
             crew = Crew()
             crew.start(writer.run(), writer.stop)
             service.join(crew)

@@ -12,7 +12,7 @@ from services.cli.options import Invocation, common_options, run_async
 from services.cli.output import Output
 from services.cli.pipeline import open_writer
 from services.cli.supervision import Crew, stop_on_signals
-from services.cli.warehouses import keep_copy, renew_copy
+from services.cli.warehouses import keep_copy, prove, renew_copy
 from services.cli.world import open_world
 from services.writer.environment import WriterTotals
 from shared.telemetry.server import serving_metrics
@@ -35,6 +35,7 @@ async def writer(invocation: Invocation, drain: bool) -> None:
         world = await stack.enter_async_context(open_world(settings))
         service, warehouse = await stack.enter_async_context(open_writer(world, totals))
         invocation.output.note(f"writing to {settings.warehouse_url}; Ctrl-C ends it")
+        await prove(warehouse)
         if drain:
             service.drain()
         crew = Crew()
