@@ -27,7 +27,7 @@ from shared.warehouse.bigquery.pacing import Pace
 from shared.warehouse.bigquery.parcels import Parcel
 from shared.warehouse.port import RefusedRow
 
-_ALL_REFUSED: Final = 16
+ALL_REFUSED: Final = 16
 """So many rows refused one by one with none accepted are no longer the rows' fault."""
 
 WaitForColumns = Callable[[str, Collection[str]], Awaitable[None]]
@@ -119,7 +119,7 @@ class Delivery:
         self._refusals += 1
         if len(parcel.rows) == 1:
             self._alone += 1
-            if self._alone >= _ALL_REFUSED and not self._accepted:
+            if self._alone >= ALL_REFUSED and not self._accepted:
                 raise mismatch(self._table, reason)
             return [RefusedRow(parcel.indexes[0], reason)]
         if self._refusals > self._settings.refusals:
