@@ -110,7 +110,12 @@ class KeepOutList:
     async def _load(self) -> _Stored | None:
         if not self._name:
             names = await self._objects.list(_ORGANIZATIONS)
-            self._name = next((name for name in names if name.endswith(f"/{OBJECT}")), "")
+            owners = {name.split("/")[1] for name in names}
+            if len(owners) == 1:
+                # Not asked for again, even if it has no list: in a bucket that costs as much as a write.
+                self._name = f"{_ORGANIZATIONS}{owners.pop()}/{OBJECT}"
+            else:
+                self._name = next((name for name in names if name.endswith(f"/{OBJECT}")), "")
         found = await self._objects.read(self._name) if self._name else None
         if found is None:
             self._hashes, self._generation = {}, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,30 @@ async def test_what_is_forgotten_may_come_back(office: Office) -> None:
 async def test_a_writer_that_is_told_no_organization_finds_the_list(office: Office) -> None:
     writer = KeepOutList(office.objects, office.secrets, None, office.clock)
     await writer.refresh()
+    await office.list().add({"people": ["17"]})
+    office.clock.advance(1.0)
+    await writer.refresh()
+    assert writer.holds("people", "17")
+
+
+async def test_whose_the_objects_are_is_found_out_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    lists = office.objects.list
+
+    async def listing(prefix: str = "") -> Sequence[str]:
+        asked.append(prefix)
+        return await lists(prefix)
+
+    monkeypatch.setattr(office.objects, "list", listing)
+    writer = KeepOutList(office.objects, office.secrets, None, office.clock)
+    await writer.refresh()
+    await office.objects.write("organizations/42/run.json", b"{}")
+    for _ in range(5):
+        office.clock.advance(1.0)
+        await writer.refresh()
+    assert len(asked) == 2, "once in empty objects, once when they had an owner"
     await office.list().add({"people": ["17"]})
     office.clock.advance(1.0)
     await writer.refresh()
