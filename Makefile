@@ -8,10 +8,10 @@ DEV    := $(VENV)/.installed-dev
 EMULATOR := $(VENV)/.installed-bigquery-emulator
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench catalog lock cloud bigquery-emulator clean
+.PHONY: help demo test test-gcp coverage lint format bench catalog lock cloud bigquery-emulator clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "productive-ingest needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
@@ -45,6 +45,10 @@ demo: $(STAMP) ## crawl the sandbox organization into a DuckDB file and query it
 
 test: $(DEV) $(EMULATOR) ## run the whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+test-gcp: $(DEV) ## run the contracts and a whole run on a real project: make test-gcp PROJECT=...
+	@test -n "$(PROJECT)" || { echo "say which project: make test-gcp PROJECT=my-project (things are made there, and removed again)"; exit 2; }
+	@PRODUCTIVE_INGEST_TEST_PROJECT=$(PROJECT) $(BIN)/python -m pytest tests/gcp --timeout 1800
 
 coverage: $(DEV) $(EMULATOR) ## run the whole test suite and tell which lines it did not reach; half as slow again
 	@$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
