@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SERVICES = sorted(path.name for path in (ROOT / "services").iterdir() if (path / "__init__.py").exists())
+ON_GOOGLE_CLOUD = ("bus/pubsub", "warehouse/bigquery", "objects/gcs", "secrets/secretmanager")
 ADAPTERS = [path.parent for path in (ROOT / "shared").glob("*/*/connect.py")]
 
 
@@ -43,8 +46,26 @@ def test_every_adapter_folder_has_the_same_files() -> None:
 
 
 def test_only_the_adapters_know_their_stores() -> None:
-    foreign = {"sqlite3": "shared/bus/sqlite", "duckdb": "shared/warehouse/duckdb"}
+    cloud = ("shared/google", *(f"shared/{name}" for name in ON_GOOGLE_CLOUD))
+    foreign = {
+        "sqlite3": ("shared/bus/sqlite",),
+        "duckdb": ("shared/warehouse/duckdb",),
+        "google": cloud,
+        "grpc": cloud,
+    }
     for top in ("shared", "services"):
         for path, name in imports(ROOT / top):
-            home = foreign.get(name.split(".")[0])
-            assert home is None or home in str(path.relative_to(ROOT)), f"{path} imports {name}"
+            homes = foreign.get(name.split(".")[0])
+            assert homes is None or str(path.relative_to(ROOT)).startswith(homes), f"{path} imports {name}"
+
+
+def test_a_laptop_needs_none_of_googles_clients() -> None:
+    script = (
+        "import sys, services.cli.main, shared.bus, shared.objects, shared.secrets, shared.warehouse\n"
+        "print([name for name in sys.modules if name.split('.')[0] in ('google', 'grpc')])\n"
+        "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["[]", "[]"]

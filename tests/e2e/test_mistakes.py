@@ -113,7 +113,7 @@ def test_a_table_that_does_not_exist_is_told_with_the_nearest_one(home: Home) ->
 
 
 def test_a_store_that_this_version_does_not_have_is_told(home: Home) -> None:
-    home.variables["WAREHOUSE_URL"] = "bigquery://project/dataset"
+    home.variables["WAREHOUSE_URL"] = "snowflake://account/database"
     assert "duckdb:" in home.run("writer", "--drain").refused(2)
 
 
