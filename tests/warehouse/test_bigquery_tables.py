@@ -15,7 +15,7 @@ from shared.catalog.model import ColumnType
 from shared.catalog.selection import SelectionRules, select
 from shared.errors import ConfigError, StorageError
 from shared.record.model import Value
-from shared.warehouse import OWN_COLUMNS, SchemaChange, TableNotes, TableSchema
+from shared.warehouse import OWN_COLUMNS, SchemaChange, TableNotes, TableSchema, TableState
 from shared.warehouse.bigquery.connect import connect
 from shared.warehouse.bigquery.layout import interval_of, minutes_of
 from shared.warehouse.bigquery.memory import DELETIONS
@@ -122,6 +122,35 @@ def test_no_name_is_one_that_bigquery_keeps_for_itself() -> None:
         for name in (*names, *(str(name).upper() for name, _ in OWN_COLUMNS)):
             assert re.fullmatch(r"[A-Z_][A-Z0-9_]{0,299}", name)
             assert not name.startswith(RESERVED)
+
+
+async def test_many_states_may_be_asked_for_at_once(bigquery_place: BigqueryPlace) -> None:
+    schemas = [TableSchema(f"table_{number}", DEALS.columns) for number in range(12)]
+    async with opened(bigquery_place) as warehouse:
+        await asyncio.gather(*map(warehouse.ensure_table, schemas))
+        for number, schema in enumerate(schemas):
+            await warehouse.write(schema, [row(str(each), 1) for each in range(number)])
+        names = [*(schema.name for schema in schemas), "nobody_made_this"]
+        asked = [asyncio.create_task(warehouse.state(name)) for name in names]
+        asked[3].cancel()
+        states = await asyncio.gather(*asked, return_exceptions=True)
+    rows = [state.rows if isinstance(state, TableState) else state for state in states]
+    assert rows[:3] + rows[4:] == [*(number for number in range(12) if number != 3), None]
+
+
+async def test_a_table_that_somebody_drops_keeps_no_other_from_being_told(
+    bigquery_place: BigqueryPlace,
+) -> None:
+    people = TableSchema("people", DEALS.columns)
+    async with opened(bigquery_place) as warehouse:
+        await asyncio.gather(warehouse.ensure_table(DEALS), warehouse.ensure_table(people))
+        with bigquery_place.client() as client:
+            client.delete_table(f"{bigquery_place.project}.{bigquery_place.dataset}.deals", retry=None)
+        gone, there = await asyncio.gather(
+            warehouse.state("deals"), warehouse.state("people"), return_exceptions=True
+        )
+    assert isinstance(gone, StorageError)
+    assert isinstance(there, TableState)
 
 
 async def test_two_processes_may_make_one_table_at_once(bigquery_place: BigqueryPlace) -> None:

@@ -20,6 +20,7 @@ from shared.warehouse.bigquery.reading import Reader
 from shared.warehouse.bigquery.rest import Rest
 from shared.warehouse.bigquery.scratch import prove_on_a_new_table
 from shared.warehouse.bigquery.selftest import SelfTestResult
+from shared.warehouse.bigquery.states import States
 from shared.warehouse.bigquery.tables import Tables
 from shared.warehouse.bigquery.writing import Writer
 from shared.warehouse.port import Row, SchemaChange, StoredVersion, TableSchema, TableState, WriteOutcome
@@ -40,6 +41,7 @@ class BigqueryWarehouse:
         self._clock = clock
         self._tables = Tables(rest, clock)
         self._reader = Reader(rest, self._tables)
+        self._states = States(rest, self._tables)
         self._deletions = Deletions(rest, self._tables, clock)
         self._history = History(rest, self._tables)
         self._writer = Writer(rest, self._deletions, self._history)
@@ -86,9 +88,9 @@ class BigqueryWarehouse:
             return await self._writer.write(self._appender, schema, rows)
 
     async def state(self, table: str) -> TableState | None:
-        """See `Warehouse.state`."""
+        """See `Warehouse.state`; what is asked for at once is answered by few queries."""
         with translated(self._place):
-            return await self._reader.state(table)
+            return await self._states.state(table)
 
     async def ids(self, table: str) -> AsyncIterator[Sequence[str]]:
         """See `Warehouse.ids`; as the table was when it was first asked."""

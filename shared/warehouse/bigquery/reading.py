@@ -1,4 +1,4 @@
-"""What is read back: state, ids, versions, rows, and the ids of rows that hold a value.
+"""What is read back: ids, versions, rows, and the ids of rows that hold a value.
 
 BigQuery's own statistics (`numRows`, INFORMATION_SCHEMA) lag behind what was streamed (documented), so
 everything here is a query over the rows themselves.
@@ -16,7 +16,7 @@ from shared.record.values import canonical_numeric
 from shared.warehouse.bigquery import sql
 from shared.warehouse.bigquery.rest import Rest, number, texts
 from shared.warehouse.bigquery.tables import Tables
-from shared.warehouse.port import StoredVersion, TableSchema, TableState
+from shared.warehouse.port import StoredVersion, TableSchema
 
 _UNPARSED: Final = (OwnColumn.UNPARSED.value, ColumnType.JSON)
 _IDS_AT_ONCE: Final = 5_000
@@ -29,14 +29,6 @@ class Reader:
     def __init__(self, rest: Rest, tables: Tables) -> None:
         self._rest = rest
         self._tables = tables
-
-    async def state(self, table: str) -> TableState | None:
-        """See `Warehouse.state`."""
-        facts = await self._tables.facts(table)
-        if facts is None or not facts.is_ours:
-            return None
-        [(rows, synced, changed, unparsed)] = await self._rest.rows(sql.state(self._rest.quoted(table)))
-        return TableState(rows, synced, changed, unparsed, dict(facts.columns), facts.staleness_minutes * 60)
 
     async def ids(self, table: str) -> AsyncIterator[Sequence[str]]:
         """See `Warehouse.ids`."""

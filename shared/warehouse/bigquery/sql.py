@@ -7,7 +7,7 @@ quoted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shared.catalog.model import ColumnType
 
@@ -40,12 +40,13 @@ def travelling(name: str, type_: ColumnType, table: str = "") -> str:
             return column
 
 
-def state(relation: str) -> str:
-    """One row: rows, latest `_synced_at` and `_changed_at` in µs, rows with `_unparsed`."""
-    return f"""
-    SELECT COUNT(*), UNIX_MICROS(MAX(_synced_at)), UNIX_MICROS(MAX(_changed_at)), COUNT(_unparsed)
-    FROM {relation}
-    """
+def states(relations: Sequence[str]) -> str:
+    """A row for each: its place, rows, latest `_synced_at` and `_changed_at` in µs, rows with `_unparsed`."""
+    return " UNION ALL ".join(
+        f"SELECT {place}, COUNT(*), UNIX_MICROS(MAX(_synced_at)), UNIX_MICROS(MAX(_changed_at)), "
+        f"COUNT(_unparsed) FROM {relation}"
+        for place, relation in enumerate(relations)
+    )
 
 
 def ids(relation: str) -> str:

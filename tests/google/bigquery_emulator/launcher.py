@@ -28,6 +28,7 @@ from tests.google.bigquery_emulator import tables, writing
 _CHANGES_DATA = re.compile(r"\s*(UPDATE|DELETE|MERGE|INSERT|TRUNCATE)\b", re.IGNORECASE)
 _DROPS = re.compile(r"\s*ALTER\s+TABLE\s+(\S+)\s+DROP\s+COLUMN\s+(?:IF\s+EXISTS\s+)?(\S+)", re.IGNORECASE)
 _SCRIPT = re.compile(r";\s*\w")
+_CODES = {"notFound": 404, "accessDenied": 403, "internalError": 500, "backendError": 503}
 _STREAMS = 500
 _passed = [0.0]
 
@@ -68,6 +69,8 @@ class StandIn:
             reference = {"projectId": place[0], "jobId": "dry"}
             await _answer(send, 200, {**job, "jobReference": reference, "status": {"state": "DONE"}})
             return
+        if scope["path"].endswith("/queries"):
+            send = _Failing(send)
         await self._app(scope, _replayed(body, receive), send)
         dropped = _DROPS.match(statement)
         if dropped:
@@ -102,6 +105,31 @@ def _replayed(body: bytes, receive: Any) -> Any:
         return given.pop() if given else await receive()
 
     return replay
+
+
+class _Failing:
+    """Lets a query that failed fail: the emulator answers 200 with errors, which clients ignore."""
+
+    def __init__(self, send: Any) -> None:
+        self._send = send
+        self._start: Any = None
+        self._body = b""
+
+    async def __call__(self, message: Any) -> None:
+        """Take a part of the answer, and pass it on once it is whole."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        errors = json.loads(self._body).get("errors") if self._start["status"] == 200 else None
+        if errors:
+            code = _CODES.get(errors[0].get("reason"), 400)
+            await _answer(self._send, code, {"error": {"code": code, "errors": errors, **errors[0]}})
+            return
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": self._body})
 
 
 async def _answer(send: Any, status: int, content: Any) -> None:
