@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from services.sandbox import WebhookSettings
 from tests.e2e.agency_live import NEVER_OFF
 from tests.e2e.cloud import in_the_cloud
 from tests.google.bigquery_place import BigqueryPlace
+
+pytestmark = pytest.mark.timeout(400)
 
 ROUGH = WebhookSettings(complete_share=0.4, duplicate_share=0.3, shuffle=0.4, delete_with_object=True)
 
