@@ -123,9 +123,9 @@ class Holding:
             held.expires = asked_at + self._lease_seconds
 
     def restore(self, held: Held) -> None:
-        """A delivery that was dropped here turned out to be still ours."""
-        place = self._given if held.is_given else self._waiting
-        if held.ack_id not in place:
+        """A delivery that was dropped turned out to be still ours, unless its message has come again since."""
+        if held.delivery.message_id not in self._by_message:
+            place = self._given if held.is_given else self._waiting
             place[held.ack_id] = held
             self._by_message[held.delivery.message_id] = held.ack_id
             self._bytes += held.size
@@ -133,9 +133,13 @@ class Holding:
     def put_back(self, taken: Iterable[Held]) -> None:
         """Nobody got to see these: they wait again, for as long as their leases hold."""
         for held in taken:
-            if self._given.pop(held.ack_id, None) is not None:
+            if self._given.pop(held.ack_id, None) is None:
+                continue
+            if self._by_message.setdefault(held.delivery.message_id, held.ack_id) == held.ack_id:
                 held.is_given = False
                 self._waiting[held.ack_id] = held
+            else:
+                self._forget(held)
         self.arrivals.notify()
 
     def drop(self, ack_ids: Iterable[str]) -> None:

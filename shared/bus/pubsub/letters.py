@@ -71,7 +71,7 @@ def decode(id_: str, message: Message, *, published_us: int) -> DeadLetter:
     if PACKED in attributes:
         try:
             plain, body = _unpack(body)
-        except (zstandard.ZstdError, ValueError, TypeError) as error:
+        except (zstandard.ZstdError, ValueError, TypeError, RecursionError) as error:
             plain, reason = {}, f"{_UNREADABLE}{error}. {reason}"
     return DeadLetter(
         id=id_,

@@ -151,7 +151,7 @@ class Stream:
             self._failing_since = self._clock.monotonic()
         self._failures += 1
         self._error = translated(error, self._names)
-        if not is_transient(error):
+        if self._failures == 1 and not is_transient(error):
             log.warning("the stream of messages cannot be opened: %s", self._error)
         self._holding.arrivals.notify()  # whoever waits for messages may have to know
 
