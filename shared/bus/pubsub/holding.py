@@ -123,7 +123,7 @@ class Holding:
             held.expires = asked_at + self._lease_seconds
 
     def restore(self, held: Held) -> None:
-        """A delivery that was dropped turned out to be still ours, unless its message has come again since."""
+        """A delivery that was dropped turned out to be ours still, unless its message has come again."""
         if held.delivery.message_id not in self._by_message:
             place = self._given if held.is_given else self._waiting
             place[held.ack_id] = held
