@@ -68,10 +68,13 @@ def duration(seconds: float) -> str:
     """A time span for people, in its largest unit: `3 hours`."""
     for length, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= length:
-            count = int(seconds // length)
-            return f"{count} {name}{'' if count == 1 else 's'}"
-    count = max(0, int(seconds))
-    return f"{count} second{'' if count == 1 else 's'}"
+            return counted(seconds // length, name)
+    return counted(max(0, int(seconds)), "second")
+
+
+def counted(count: float, noun: str) -> str:
+    """A number of things: `1 message`, `1,200 messages`."""
+    return f"{count:,.0f} {noun}{'' if round(count) == 1 else 's'}"
 
 
 def _own(path: Path) -> str:

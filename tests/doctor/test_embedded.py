@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,7 +87,7 @@ def test_what_waits_for_long_is_told_with_the_command_that_writes_it(desk: Desk)
     findings = desk.findings()
     waiting = told(findings, "2 messages, the oldest for 12 hours")
     assert (waiting.state, waiting.fix) == ("warning", "productive-ingest writer --drain")
-    letters = told(findings, "1 messages were set aside")
+    letters = told(findings, "set aside: 1 message")
     assert (letters.state, letters.fix) == ("warning", "productive-ingest deadletters list")
 
 
@@ -99,6 +101,21 @@ def test_a_file_that_is_no_database_is_a_problem_and_no_traceback(desk: Desk) ->
         "bus.sqlite",
         "productive.duckdb",
     }
+
+
+def test_a_warehouse_that_a_writer_has_is_fine(desk: Desk) -> None:
+    desk.folder.mkdir()
+    path = desk.folder / "productive.duckdb"
+    program = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        finding = next(one for one in desk.findings() if one.subject == "productive.duckdb")
+        holder.communicate("\n", timeout=20)
+    assert finding.state == "good"
+    assert str(holder.pid) in finding.text or "process" in finding.text
 
 
 def test_secrets_that_others_can_read_are_a_problem(desk: Desk) -> None:
@@ -154,7 +171,7 @@ def test_tables_that_failed_are_named(desk: Desk) -> None:
         table="deals", run_id="r1", fingerprint="", plan=Plan(), status=Status.FAILED, learned=Learned()
     )
     asyncio.run(crawled(desk.folder, ended(1, ["deals"]), checkpoint))
-    assert told(desk.findings(), "1 tables failed in the last crawl: deals").state == "warning"
+    assert told(desk.findings(), "1 table failed in the last crawl: deals").state == "warning"
 
 
 def test_deletions_that_are_held_back_come_with_the_command_that_confirms_them(desk: Desk) -> None:
@@ -166,7 +183,7 @@ def test_deletions_that_are_held_back_come_with_the_command_that_confirms_them(d
         await objects.close()
 
     asyncio.run(hold())
-    finding = told(desk.findings(), "70 deletions of deals are held back")
+    finding = told(desk.findings(), "70 deletions of deals held back")
     assert finding.fix == "productive-ingest backfill --confirm-deletions deals"
 
 

@@ -310,7 +310,7 @@ async def test_dead_letters_are_told_and_all_the_more_before_they_are_lost(
     pubsub: GoogleServer, metrics: MonitoringServer, clock: ManualClock, age: int, state: str
 ) -> None:
     measure(metrics, clock, "records-dead", num_undelivered_messages=3, oldest_unacked_message_age=age)
-    finding = told(await look_at_metrics(clock), "3 messages were set aside")
+    finding = told(await look_at_metrics(clock), "set aside: 3 messages")
     assert (finding.state, finding.fix) == (state, "productive-ingest deadletters list")
 
 

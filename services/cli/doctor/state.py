@@ -14,7 +14,7 @@ from shared.config import Settings
 from shared.google.findings import Finding, good, problem, warning
 from shared.objects import Objects, open_objects
 from shared.objects.lease import is_held
-from shared.room import duration
+from shared.room import counted, duration
 from shared.secrets import open_secrets
 from shared.urls import path_of, scheme_of
 
@@ -72,11 +72,11 @@ async def _crawl(
         if checkpoint is not None and checkpoint.run_id == run.id and checkpoint.status is Status.FAILED:
             failed.append(name)
     if failed:
-        text = f"{len(failed)} tables failed in the last crawl: {_some(failed)}"
+        text = f"{counted(len(failed), 'table')} failed in the last crawl: {_some(failed)}"
         yield warning("tables", text, "productive-ingest backfill")
     for held in await HeldStore(objects, organization).all():
         if not held.confirmed:
-            text = f"{held.count:,} deletions of {held.table} are held back: {held.reason}"
+            text = f"{counted(held.count, 'deletion')} of {held.table} held back: {held.reason}"
             yield warning("deletions", text, f"productive-ingest backfill --confirm-deletions {held.table}")
 
 

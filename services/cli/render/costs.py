@@ -9,6 +9,7 @@ from services.cli.output import Output
 from services.cli.render.wrapping import say_indented
 from shared.google.costs import GIB, Line, Usage, estimate, reading, with_staleness
 from shared.google.prices import NOTED, Prices
+from shared.room import counted
 
 STALENESS: Final = (0, 15, 30, 60, 240, 720)
 
@@ -41,8 +42,8 @@ def basis(usage: Usage) -> str:
     stored = sum(table.bytes for table in usage.tables) / GIB
     changes = sum(table.changes_per_day for table in usage.tables)
     return (
-        f"Reckoned with {len(usage.tables)} tables of {stored:,.2f} GiB, {changes:,.0f} rows written, "
-        f"{usage.webhooks_per_day:,.0f} webhooks and {usage.queries_per_day:,.0f} queries a day."
+        f"Reckoned with {counted(len(usage.tables), 'table')} of {stored:,.2f} GiB, {changes:,.0f} rows "
+        f"written, {usage.webhooks_per_day:,.0f} webhooks and {usage.queries_per_day:,.0f} queries a day."
     )
 
 

@@ -14,7 +14,7 @@ from shared.bus.pubsub.names import Names
 from shared.errors import IngestError
 from shared.google.examination import Examination, Metrics, Store
 from shared.google.findings import Finding, good, problem, unknown, warning
-from shared.room import duration
+from shared.room import counted, duration
 
 _METRIC: Final = "pubsub.googleapis.com/subscription/"
 _LONG_SECONDS: Final = 600.0
@@ -83,7 +83,7 @@ def _live(waiting: Waiting, names: Names, store: Store, retention: float) -> Ite
         )
         return
     age = waiting.age_seconds or 0.0
-    many = f"{waiting.messages:,.0f} messages, the oldest for {duration(age)}"
+    many = f"{counted(waiting.messages, 'message')}, the oldest for {duration(age)}"
     command = "productive-ingest writer" if store is Store.RECORDS else "productive-ingest serve"
     if age > _NEARLY * retention:
         yield problem("waiting", f"{many}; they are lost after {duration(retention)}", command)
@@ -108,7 +108,7 @@ def _dead(waiting: Waiting, retention: float) -> Iterator[Finding]:
             yield good("dead letters", "none")
         return
     age = waiting.age_seconds or 0.0
-    text = f"{waiting.messages:,.0f} messages were set aside, the oldest {duration(age)} ago"
+    text = f"set aside: {counted(waiting.messages, 'message')}, the oldest {duration(age)} ago"
     if age > _NEARLY * retention:
         text = f"{text}; they are lost after {duration(retention)}"
         yield problem("dead letters", text, "productive-ingest deadletters list")

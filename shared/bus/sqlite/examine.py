@@ -11,7 +11,7 @@ from shared.clock import MICROSECONDS
 from shared.errors import IngestError
 from shared.google.examination import Examination, Store
 from shared.google.findings import Finding, good, problem, warning
-from shared.room import duration, look_at_file, size
+from shared.room import counted, duration, look_at_file, size
 from shared.urls import path_of
 
 _LONG_SECONDS = 600.0
@@ -46,11 +46,12 @@ def _told(backlog: Backlog, examination: Examination) -> Iterator[Finding]:
     if not backlog.messages:
         yield good("waiting", "nothing")
     elif age < _LONG_SECONDS:
-        yield good("waiting", f"{backlog.messages:,} messages, the oldest for {duration(age)}")
+        yield good("waiting", f"{counted(backlog.messages, 'message')}, the oldest for {duration(age)}")
     else:
         taker = "`writer` or `run`" if records else "`serve` or `run`"
         fix = "productive-ingest writer --drain" if records else "productive-ingest serve"
-        text = f"{backlog.messages:,} messages, the oldest for {duration(age)}: does {taker} run, and get on?"
+        text = f"{counted(backlog.messages, 'message')}, the oldest for {duration(age)}"
+        text = f"{text}: does {taker} run, and get on?"
         yield warning("waiting", text, fix)
     if backlog.bytes > _FULL * BusSettings().max_bytes:
         text = (
@@ -58,7 +59,7 @@ def _told(backlog: Backlog, examination: Examination) -> Iterator[Finding]:
         )
         yield warning("room on the bus", text)
     if backlog.dead_letters:
-        text = f"{backlog.dead_letters:,} messages were set aside"
+        text = f"set aside: {counted(backlog.dead_letters, 'message')}"
         yield warning("dead letters", text, "productive-ingest deadletters list")
     else:
         yield good("dead letters", "none")

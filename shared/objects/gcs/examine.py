@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
@@ -25,17 +25,22 @@ from shared.google.rights import Resource, missing, permissions_of, rights_on
 from shared.objects.gcs.connect import BUCKET, EXAMPLE
 from shared.room import duration
 
-_DAY: Final = 86_400
-
 
 async def examine(url: str, examination: Examination) -> Sequence[Finding]:
     """See `shared.google.examination`."""
     name = checked(parse_cloud_url(url, example=EXAMPLE).first, BUCKET, what="a bucket", example=EXAMPLE)
+    client = await asyncio.to_thread(_client)
+    try:
+        return await _look(client.bucket(name), name, examination)
+    finally:
+        client.close()
+
+
+async def _look(bucket: Any, name: str, examination: Examination) -> Sequence[Finding]:
     needed = rights_on(Resource.BUCKET, examination.services)
     subject, role = f"bucket {name}", needed[0].role
     place = Place(STORAGE, f"the bucket {name}", examination.project, role)
     grant = grant_on_bucket(name, examination.member, role)
-    bucket = (await asyncio.to_thread(_client)).bucket(name)
     try:
         held = await asyncio.to_thread(
             bucket.test_iam_permissions, permissions_of(needed), timeout=CALL_SECONDS, retry=None
@@ -43,9 +48,8 @@ async def examine(url: str, examination: Examination) -> Sequence[Finding]:
     except Exception as error:
         if not isinstance(error, exceptions.NotFound) or STORAGE.stand_in is None:
             return [refused(subject, error, place, grant=grant, create=create_bucket(name))]
-        held = permissions_of(
-            needed
-        )  # a stand-in that knows no rights; whether the bucket is there comes next
+        # A stand-in that knows no rights; whether the bucket is there comes next.
+        held = permissions_of(needed)
     lost = [
         lacking(subject, right, examination.member, grant_on_bucket(name, examination.member, right.role))
         for right in missing(needed, held)

@@ -37,8 +37,8 @@ from shared.google.names import PROJECT, checked, parse_cloud_url
 from shared.google.refusals import refused
 from shared.google.rights import Resource, Right, ServiceRole, missing, permissions_of, rights_on
 from shared.room import duration
+from shared.warehouse.bigquery.connect import DATASET, EXAMPLE
 
-EXAMPLE: Final = "bigquery://my-project/productive"
 _PROBE: Final = "productive_ingest_doctor"
 _CONNECTIONS: Final = "bigquerystorage.googleapis.com/write/concurrent_connections"
 _MOST_TABLES: Final = 5_000
@@ -76,17 +76,25 @@ async def examine(url: str, examination: Examination) -> Sequence[Finding]:
     """See `shared.google.examination`."""
     name = parse_cloud_url(url, example=EXAMPLE)
     project = checked(name.first, PROJECT, what="a project", example=EXAMPLE)
-    desk = _Desk(await asyncio.to_thread(_client, project), project, name.second, examination)
-    if not desk.rights():
+    dataset = checked(name.second, DATASET, what="a dataset", example=EXAMPLE)
+    if not rights_on(Resource.DATASET, examination.services):
         return []
+    client = await asyncio.to_thread(_client, project)
+    try:
+        return await _look(_Desk(client, project, dataset, examination))
+    finally:
+        client.close()
+
+
+async def _look(desk: _Desk) -> Sequence[Finding]:
     try:
         dataset = await asyncio.to_thread(
-            desk.client.get_dataset, f"{project}.{desk.dataset}", retry=_ONCE, timeout=CALL_SECONDS
+            desk.client.get_dataset, f"{desk.project}.{desk.dataset}", retry=_ONCE, timeout=CALL_SECONDS
         )
         tables = await asyncio.to_thread(_tables, desk)
     except Exception as error:
         role = desk.rights()[0].role
-        create = create_dataset(project, desk.dataset)
+        create = create_dataset(desk.project, desk.dataset)
         found = refused(
             desk.subject, error, desk.place(BIGQUERY, role), grant=desk.grant(role), create=create
         )
