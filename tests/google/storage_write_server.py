@@ -74,7 +74,12 @@ class Closed:
     """The stream ends without an error, as when the server has had enough of it."""
 
 
-Fault = Cut | Answered | Silent | Closed | None
+@dataclass(frozen=True)
+class Twice:
+    """Two answers to one request."""
+
+
+Fault = Cut | Answered | Silent | Closed | Twice | None
 
 
 @dataclass
@@ -184,6 +189,8 @@ class StorageWriteServer:
                     await context.abort(fault.code, fault.message)
                 if isinstance(fault, Silent):
                     await asyncio.Event().wait()
+                if isinstance(fault, Twice):
+                    yield response
                 yield response
         finally:
             self.open -= 1

@@ -103,9 +103,16 @@ class Appender:
     async def wait_for_columns(self, table: str, columns: Collection[str]) -> None:
         """Return when the write path knows all these columns of a table: after it was made or altered.
 
-        `UnreachableError` when it does not in time.
+        `UnreachableError` when it does not in time, `StorageError` when we may not ask.
         """
-        await wait_for_columns(self._client, table, columns, clock=self._clock, settings=self._settings)
+        await wait_for_columns(
+            self._client,
+            table,
+            columns,
+            clock=self._clock,
+            settings=self._settings,
+            check=self._check_open,
+        )
 
     async def close(self) -> None:
         """Let go of all connections; appends that wait end with `UnreachableError`. May be called again."""
@@ -139,7 +146,7 @@ class Appender:
     def _check_open(self) -> None:
         if self._closed:
             raise UnreachableError(
-                "the warehouse was closed before all rows were confirmed", advice="They are sent again later."
+                "the warehouse was closed meanwhile", advice="What was not confirmed is sent again later."
             )
 
 

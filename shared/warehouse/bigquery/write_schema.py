@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from google.api_core import exceptions
@@ -28,16 +28,19 @@ async def wait_for_columns(
     *,
     clock: Clock,
     settings: AppendSettings,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Ask until the default stream of a table has all these columns, whatever their case.
 
-    A table that is not there yet is waited for likewise. `UnreachableError` after `schema_seconds`;
+    A table that is not there yet is waited for likewise. `check` is called before each question and may
+    raise. `UnreachableError` after `schema_seconds`;
     `StorageError` when we may not ask.
     """
     wanted = {name.lower(): name for name in columns}
     request = types.GetWriteStreamRequest(name=default_stream(table), view=types.WriteStreamView.FULL)
     started, pause = clock.monotonic(), _FIRST_PAUSE
     while True:
+        check()
         try:
             stream = await client.get_write_stream(request, retry=None, timeout=_CALL_SECONDS)
         except exceptions.NotFound:
