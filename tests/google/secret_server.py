@@ -177,7 +177,8 @@ class SecretServer:
             if method in self.may_not:
                 await context.abort(
                     grpc.StatusCode.PERMISSION_DENIED,
-                    f"Permission 'secretmanager.{method}' denied for resource (or it may not exist).",
+                    f"Permission 'secretmanager.{_PERMISSIONS[method]}' denied for resource (or it may not "
+                    "exist).",
                 )
             trouble = self.coming.popleft() if self.coming else None
             if trouble and trouble.code and not trouble.after:
@@ -202,6 +203,17 @@ _METHODS = {
     "DestroySecretVersion": types.DestroySecretVersionRequest,
     "DeleteSecret": types.DeleteSecretRequest,
     "ListSecrets": types.ListSecretsRequest,
+}
+
+
+_PERMISSIONS = {
+    "CreateSecret": "secrets.create",
+    "AddSecretVersion": "versions.add",
+    "AccessSecretVersion": "versions.access",
+    "ListSecretVersions": "versions.list",
+    "DestroySecretVersion": "versions.destroy",
+    "DeleteSecret": "secrets.delete",
+    "ListSecrets": "secrets.list",
 }
 
 

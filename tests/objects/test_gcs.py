@@ -257,6 +257,23 @@ async def test_a_missing_right_comes_with_the_command_that_gives_it(
     assert len(faults.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("Object 'acme/a' is subject to bucket's retention policy", "a retention policy forbids"),
+        ("The project to be billed is associated with an absent billing account.", "absent billing account"),
+    ],
+)
+async def test_other_refusals_are_not_taken_for_missing_rights(
+    objects: GcsObjects, faults: Faults, words: str, told: str
+) -> None:
+    faults.coming.append(Refuse(403, words, "forbidden"))
+    with pytest.raises(StorageError, match=told) as caught:
+        await objects.write("a", b"1")
+    assert "permission" not in caught.value.message
+    assert caught.value.advice
+
+
 async def test_missing_credentials_come_with_the_command_that_makes_some(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

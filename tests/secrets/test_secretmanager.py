@@ -243,13 +243,20 @@ async def test_who_may_write_but_not_read_can_put(
     assert "--role=roles/secretmanager.secretAccessor" in caught.value.advice
 
 
+@pytest.mark.parametrize(
+    ("method", "command"),
+    [
+        ("CreateSecret", "gcloud projects add-iam-policy-binding acme-data --member=MEMBER "),
+        ("AddSecretVersion", "gcloud secrets add-iam-policy-binding ingest-productive_api_token "),
+    ],
+)
 async def test_a_missing_right_comes_with_the_command_that_gives_it(
-    secrets: SecretManagerSecrets, server: SecretServer
+    secrets: SecretManagerSecrets, server: SecretServer, method: str, command: str
 ) -> None:
-    server.may_not.add("CreateSecret")
-    with pytest.raises(StorageError) as caught:
+    server.may_not.add(method)
+    with pytest.raises(StorageError, match=r"the permission secretmanager\.\w+\.\w+ is missing") as caught:
         await secrets.put("productive_api_token", Secret("t0ken"))
-    assert "gcloud projects add-iam-policy-binding acme-data" in caught.value.advice
+    assert command in caught.value.advice
     assert "t0ken" not in str(caught.value).replace("api_token", "")
 
 

@@ -13,9 +13,10 @@ from shared.errors import ConfigError, IngestError
 from shared.secrets.port import check_name
 from shared.secrets.secret import Secret
 from shared.secrets.secretmanager.failures import (
+    ADMIN,
     LARGEST_BYTES,
     READER,
-    WRITER,
+    VERSION_MANAGER,
     not_text,
     secrets_failure,
     unfit,
@@ -49,14 +50,15 @@ class SecretManagerSecrets:
 
     async def get(self, name: str) -> Secret | None:
         """See `Secrets.get`. `StorageError` for what is not a text."""
-        kept = await self._ours(self._kept(self._id(name)), READER)
+        secret_id = self._id(name)
+        kept = await self._ours(self._kept(secret_id), READER, secret_id)
         if kept is None:
             return None
         try:
             text = kept.data.decode().strip()
         except UnicodeDecodeError:
             # Without the cause, which quotes what it could not read.
-            raise not_text(self._id(name)) from None
+            raise not_text(self._project, secret_id) from None
         return Secret(text) if text else None
 
     async def put(self, name: str, secret: Secret) -> None:
@@ -69,20 +71,20 @@ class SecretManagerSecrets:
             raise unfit(name, f"has more than {LARGEST_BYTES:,} bytes", "Secret Manager keeps no more.")
         if await self._holds(secret_id, data):
             return
-        self._written[secret_id] = await self._ours(self._versions.add(secret_id, data), WRITER)
+        self._written[secret_id] = await self._added(secret_id, data)
         await self._destroy_old(secret_id)
 
     async def delete(self, name: str) -> bool:
         """See `Secrets.delete`. All versions go."""
         secret_id = self._id(name)
         self._written.pop(secret_id, None)
-        return await self._ours(self._versions.delete(secret_id), WRITER)
+        return await self._ours(self._versions.delete(secret_id), ADMIN, secret_id)
 
     async def names(self) -> Sequence[str]:
         """See `Secrets.names`: those with the prefix; without one, those that carry our label."""
         names = []
         key, value = LABEL
-        for secret in await self._ours(self._versions.secrets(), WRITER):
+        for secret in await self._ours(self._versions.secrets(), ADMIN):
             secret_id = secret.name.rpartition("/")[2]
             if secret_id.startswith(self._prefix) and (self._prefix or secret.labels.get(key) == value):
                 names.append(secret_id.removeprefix(self._prefix))
@@ -126,22 +128,34 @@ class SecretManagerSecrets:
             # Some may write secrets that they may not read.
             return False
         except Exception as error:
-            raise secrets_failure(error, self._project, role=WRITER) from error
+            raise secrets_failure(error, self._project, role=READER, secret_id=secret_id) from error
         return kept is not None and hmac.compare_digest(kept.data, data)
+
+    async def _added(self, secret_id: str, data: bytes) -> int:
+        try:
+            return await self._versions.add(secret_id, data)
+        except exceptions.Forbidden as error:
+            # Who may not create a secret is told so; who has one made for it needs no such right.
+            creating = "secrets.create" in str(error)
+            role, on = (ADMIN, "") if creating else (VERSION_MANAGER, secret_id)
+            raise secrets_failure(error, self._project, role=role, secret_id=on) from error
+        except Exception as error:
+            raise secrets_failure(error, self._project, role=VERSION_MANAGER) from error
 
     async def _destroy_old(self, secret_id: str) -> None:
         """What is kept is kept: that old versions stay costs little, and the next `put` tries again."""
         try:
-            for version in (await self._ours(self._versions.standing(secret_id), WRITER))[_KEEP:]:
-                await self._ours(self._versions.destroy(version), WRITER)
+            standing = await self._ours(self._versions.standing(secret_id), VERSION_MANAGER, secret_id)
+            for version in standing[_KEEP:]:
+                await self._ours(self._versions.destroy(version), VERSION_MANAGER, secret_id)
         except IngestError as error:
             log.warning("old versions of the secret %s stay: %s", secret_id, error)
 
-    async def _ours(self, call: Awaitable[T], role: str) -> T:
+    async def _ours(self, call: Awaitable[T], role: str, secret_id: str = "") -> T:
         try:
             return await call
         except Exception as error:
-            raise secrets_failure(error, self._project, role=role) from error
+            raise secrets_failure(error, self._project, role=role, secret_id=secret_id) from error
 
 
 def _is_name(name: str) -> bool:
