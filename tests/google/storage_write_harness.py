@@ -84,8 +84,11 @@ async def appender_at(
         transport = BigQueryWriteAsyncClient.get_transport_class("grpc_asyncio")
         client = BigQueryWriteAsyncClient(transport=grpc_transport(STORAGE_WRITE, transport))
     appender = Appender(client, clock=clock, settings=settings)
+    before = asyncio.all_tasks()
     try:
         yield appender
+        await appender.close()
+        await _nothing_left(before)
     finally:
         await appender.close()
         await client.transport.close()
@@ -99,26 +102,23 @@ async def town(
     tables: Mapping[str, Table] | None = None,
 ) -> AsyncIterator[Town]:
     """All of it, until the body ends; no task may be left behind then."""
-    before = asyncio.all_tasks()
     clock = clock or ManualClock()
     async with running_server() as (server, address):
         server.tables = {DEALS: new_table(), PEOPLE: new_table(), **(tables or {})}
         async with appender_at(address, clock, settings) as appender:
             yield Town(server, clock, appender)
-            await appender.close()
-            await _nothing_left(before)
 
 
 async def _nothing_left(before: set[asyncio.Task[Any]]) -> None:
-    """No task of a connection stays, neither ours nor that by which gRPC reads its requests."""
+    """No task of a connection stays, neither ours nor those by which gRPC makes its call."""
 
     def of_a_connection(task: asyncio.Task[Any]) -> bool:
         name = getattr(task.get_coro(), "__qualname__", "")
-        return "Connection" in name or "_consume_request_iterator" in name
+        return "Connection" in name or "_consume_request_iterator" in name or "StreamCall" in name
 
-    # gRPC's own ends when its last write did.
+    # gRPC's own end when their last write did.
     tasks = {task for task in asyncio.all_tasks() - before if of_a_connection(task)}
-    assert not [task for task in tasks if "Connection" in repr(task)]
+    assert not [task for task in tasks if "Connection" in repr(task.get_coro())]
     if tasks:
         _, pending = await asyncio.wait(tasks, timeout=10)
         assert not pending

@@ -217,7 +217,6 @@ class StorageWriteServer:
         return types.WriteStream.pb(stream)
 
     def _see(self, connection: int, request: Any, context: Any) -> None:
-        # Google's client adds an empty one of its own.
         routing = [value for key, value in context.invocation_metadata() if key == "x-goog-request-params"]
         self.arrived.set()
         self.seen.append(

@@ -63,10 +63,10 @@ def test_the_apis_own_codes_count_more_than_the_status(
     [
         (TimeoutError(), Broken),
         (exceptions.ServiceUnavailable("x"), Broken),
-        (exceptions.ResourceExhausted("x"), Exhausted),
-        (exceptions.PermissionDenied("x"), Forbidden),
         (grpc.aio.AioRpcError(Code.UNAVAILABLE, (), (), "x"), Broken),
         (grpc.aio.AioRpcError(Code.NOT_FOUND, (), (), "x"), Missing),
+        (grpc.aio.AioRpcError(Code.RESOURCE_EXHAUSTED, (), ()), Exhausted),
+        (grpc.aio.AioRpcError(Code.PERMISSION_DENIED, (), (), "x"), Forbidden),
         (auth_exceptions.TransportError("x"), Broken),
         (auth_exceptions.DefaultCredentialsError("x"), Forbidden),
         (ValueError("x"), Forbidden),

@@ -458,13 +458,14 @@ FAULTS: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Cut, st.booleans(), st.sampled_from(RECONNECT)),
     st.builds(Answered, st.sampled_from([*RECONNECT, Code.RESOURCE_EXHAUSTED, Code.NOT_FOUND])),
     st.just(Closed()),
+    st.builds(Silent, st.booleans()),
     st.just(Answered(Code.INVALID_ARGUMENT, "extra fields: 'x'")),
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    faults=st.lists(FAULTS, max_size=25),
+    faults=st.lists(FAULTS, max_size=15),
     appends=st.lists(
         st.lists(st.tuples(st.integers(0, 15), st.integers(1, 6)), max_size=25), min_size=1, max_size=5
     ),
@@ -473,7 +474,7 @@ FAULTS: st.SearchStrategy[Fault] = st.one_of(
 async def test_nothing_is_lost_and_nothing_is_there_twice_whatever_goes_wrong(
     faults: list[Fault], appends: list[list[tuple[int, int]]], request_bytes: int
 ) -> None:
-    chosen = replace(IMPATIENT, request_bytes=request_bytes, connections=1)
+    chosen = replace(IMPATIENT, response_seconds=0.1, request_bytes=request_bytes, connections=1)
     async with town(chosen) as place:
         place.server.faults.extend(faults)
         sent = [[upsert(str(id_), version, position=version) for id_, version in rows] for rows in appends]

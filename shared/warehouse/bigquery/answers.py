@@ -113,17 +113,14 @@ def answer_to(response: Any, table: str) -> Answer:
     return _answer(_CODES.get(status.code), status.message, _details(status), table, known)
 
 
-def answer_of(error: BaseException, table: str) -> Answer:
+def answer_of(error: Exception, table: str) -> Answer:
     """What it means that a stream ended with this."""
     if isinstance(error, TimeoutError):
         return Broken("no answer in time")
-    code = getattr(error, "grpc_status_code", None)
     if isinstance(error, grpc.RpcError):
-        code = error.code()
-    if isinstance(code, grpc.StatusCode):
-        text = str(getattr(error, "message", "") or error)
-        return _answer(code, text, frozenset(), table, None)
-    ours = as_ours(error if isinstance(error, Exception) else RuntimeError(str(error)), table_of(table))
+        return _answer(error.code(), error.details() or "", frozenset(), table, None)
+    ours = as_ours(error, table_of(table))
+    ours.__cause__ = error
     return Forbidden(ours) if isinstance(ours, StorageError) else Broken(ours.message)
 
 

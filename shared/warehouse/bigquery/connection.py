@@ -150,15 +150,14 @@ class Connection:
 
     async def _run(self) -> None:
         answer: Answer = Broken("the server closed the connection")
+        # The transport's own call, as the client's method gives none to cancel while it is being opened.
+        append_rows: Any = self._client.transport.append_rows
+        routing = routing_header.to_grpc_metadata((("write_stream", self._stream),))
         call: Any = None
         try:
+            call = append_rows(self._outgoing, metadata=(routing,))
             async with asyncio.timeout(self._settings.open_seconds):
-                call = await self._client.append_rows(
-                    self._outgoing,
-                    retry=None,
-                    timeout=None,
-                    metadata=(routing_header.to_grpc_metadata((("write_stream", self._stream),)),),
-                )
+                await call.wait_for_connection()
             async for response in call:
                 self._answered(answer_to(response, self._table))
         except Exception as error:
