@@ -8,6 +8,7 @@ import pytest
 from google.cloud.bigquery_storage_v1 import types
 
 from shared.clock import ManualClock
+from shared.google.commands import LOG_IN
 from shared.google.examination import Examination, Store
 from shared.google.findings import Finding
 from shared.google.monitoring import Monitoring
@@ -147,6 +148,27 @@ async def test_tables_that_may_not_be_made_are_found_out_by_a_dry_run(bigquery: 
 async def test_an_empty_dataset_is_no_problem(bigquery: RestServer, write_api: GoogleServer) -> None:
     bigquery.answers[TABLES] = {"totalItems": 0}
     assert {finding.state for finding in await look()} == {"good"}
+
+
+async def test_credentials_that_are_refused_are_told_with_the_command(bigquery: RestServer) -> None:
+    bigquery.refusals[DATASET] = (401, "Invalid credentials.", "authError")
+    assert told(await look(), "no valid Google credentials").fix == LOG_IN
+
+
+async def test_other_refusals_are_told_in_googles_words(bigquery: RestServer) -> None:
+    bigquery.refusals[DATASET] = (400, "That will not do.", "invalid")
+    finding = told(await look(), "That will not do.")
+    assert (finding.state, finding.fix) == ("problem", "")
+    assert "http://" not in finding.text
+
+
+async def test_rights_that_cannot_be_asked_about_hide_nothing_else(bigquery: RestServer) -> None:
+    bigquery.refusals[f"POST {RIGHTS}"] = (403, "Access Denied: no.", "accessDenied")
+    bigquery.statements["CREATE"] = (400, "Syntax error.", "invalidQuery")
+    findings = await look(ServiceRole.WRITER)
+    assert told(findings, "Access Denied: no.").fix == GRANT
+    assert told(findings, "Syntax error.").state == "problem"
+    assert told(findings, "may be asked").state == "good"
 
 
 async def test_a_server_in_trouble_is_a_problem_at_once(bigquery: RestServer) -> None:

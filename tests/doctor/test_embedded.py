@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,15 +17,22 @@ import pytest
 from services.backfill.checkpoint import CheckpointStore, Run, Status, TableCheckpoint
 from services.backfill.held import HeldDeletions, HeldStore
 from services.backfill.plan import Plan, Scope
+from services.cli.doctor.state import examine_state
+from services.cli.pipeline import WRITER_LEASE
 from services.ingest.tokens import TokenBook
 from services.ingest.webhooks.registration import Registration, RegistrationStore
-from shared.bus import Message, open_bus
+from shared.bus import BusSettings, Message, open_bus
+from shared.bus.sqlite import examine as examine_bus
+from shared.catalog.model import ColumnType
 from shared.clock import MICROSECONDS, ManualClock, SystemClock
 from shared.errors import ExitCode
+from shared.google.findings import Finding
 from shared.objects import open_objects
+from shared.objects.lease import hold_lease
 from shared.productive import Learned
 from shared.secrets import Secret, open_secrets
 from shared.urls import url_of
+from shared.warehouse import TableSchema, open_warehouse
 from tests.doctor.desk import Desk, found, told
 
 DAY_US = 86_400 * MICROSECONDS
@@ -101,6 +109,64 @@ def test_a_file_that_is_no_database_is_a_problem_and_no_traceback(desk: Desk) ->
         "bus.sqlite",
         "productive.duckdb",
     }
+
+
+def test_a_warehouse_that_nobody_has_is_read(desk: Desk) -> None:
+    async def fill() -> None:
+        warehouse = await open_warehouse(url_of("duckdb", desk.folder / "productive.duckdb"))
+        await warehouse.ensure_table(TableSchema("deals", (("id", ColumnType.STRING),)))
+        await warehouse.close()
+
+    asyncio.run(fill())
+    assert told(desk.findings(), "; 1 of 58 tables chosen are in it").state == "good"
+
+
+def test_messages_that_wait_for_seconds_are_fine_and_a_full_bus_is_not(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def publish() -> None:
+        for name in ("bus.sqlite", "intake.sqlite"):
+            bus = await open_bus(url_of("sqlite", desk.folder / name))
+            await bus.publish([Message(b"x" * 1_000)])
+            await bus.close()
+
+    asyncio.run(publish())
+    waiting = [one for one in desk.findings() if one.subject == "waiting"]
+    assert [one.state for one in waiting] == ["good", "good"]
+    monkeypatch.setattr(examine_bus, "BusSettings", partial(BusSettings, max_bytes=1_100))
+    assert {one.state for one in desk.findings() if one.subject == "room on the bus"} == {"warning"}
+
+
+def test_secrets_that_cannot_be_read_are_a_problem_of_the_token_too(desk: Desk) -> None:
+    desk.folder.mkdir()
+    (desk.folder / "secrets.json").write_text("not JSON")
+    (desk.folder / "secrets.json").chmod(0o600)
+    desk.variables["PRODUCTIVE_API_TOKEN"] = None
+    assert {subject for subject, _ in found(desk.findings(), "problem")} == {"secrets.json", "API token"}
+
+
+def test_secrets_in_the_environment_alone_are_a_warning(desk: Desk) -> None:
+    desk.variables["SECRETS_URL"] = "env:"
+    assert told(desk.findings(), "can only be read").state == "warning"
+
+
+def test_a_writer_that_runs_is_told(desk: Desk) -> None:
+    async def look() -> list[Finding]:
+        await crawled(desk.folder, ended(1))
+        objects = await open_objects(url_of("file", desk.folder / "objects"))
+        async with hold_lease(objects, WRITER_LEASE, SystemClock(), what="a writer"):
+            found = await examine_state(desk.settings({"PRODUCTIVE_ORGANIZATION_ID": "42"}), SystemClock())
+        await objects.close()
+        return list(found)
+
+    assert told(asyncio.run(look()), "one runs").subject == "writer"
+    assert told(desk.findings(), "none runs now").subject == "writer"
+
+
+def test_the_only_organization_there_is_needs_no_setting(desk: Desk) -> None:
+    asyncio.run(crawled(desk.folder, ended(3)))
+    desk.variables["PRODUCTIVE_ORGANIZATION_ID"] = None
+    assert told(desk.findings(), "ended 3 days ago").state == "good"
 
 
 def test_a_warehouse_that_a_writer_has_is_fine(desk: Desk) -> None:
