@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from google.cloud import bigquery
@@ -92,6 +93,24 @@ async def test_what_was_chosen_otherwise_is_changed_and_nothing_else_is_touched(
     descriptions = {field.name: field.description for field in after.schema}
     assert descriptions["position"] == "Where it stands."
     assert descriptions["name"] == "What it is called."
+
+
+async def test_a_history_that_is_there_is_not_touched_either(bigquery_place: BigqueryPlace) -> None:
+    kept = replace(NOTED, history=True)
+    names = ("deals", "deals__history", "deals_history", DELETIONS)
+    async with opened(bigquery_place) as warehouse:
+        await warehouse.ensure_table(kept)
+        await warehouse.write(kept, [row("1", 1, name="a")])
+    before = [table_of(bigquery_place, name).etag for name in names]
+    async with opened(bigquery_place) as warehouse:
+        await warehouse.ensure_table(kept)
+    assert [table_of(bigquery_place, name).etag for name in names] == before
+    wider = replace(kept, columns=(*kept.columns, ("amount", ColumnType.NUMERIC)))
+    async with opened(bigquery_place) as warehouse:
+        await warehouse.ensure_table(wider)
+        await warehouse.write(wider, [row("1", 2, name="a", amount="7")])
+        found = await warehouse.query("SELECT amount FROM deals_history ORDER BY _valid_from")
+    assert found.rows == [(None,), (Decimal(7),)]
 
 
 async def test_many_tables_are_made_and_then_found_together(bigquery_place: BigqueryPlace) -> None:

@@ -15,7 +15,7 @@ class BigquerySettings:
     - `live_staleness_minutes` and `staleness_minutes`: how late tables may show changes that webhooks feed,
       and all the others. 0 merges the changes into every query, which then reads the whole table.
     - `max_gigabytes_per_query`: a query that would be billed for more is refused by BigQuery, unpaid.
-    - `call_seconds` and `query_seconds`: how long one request, and one query with all its pages, may take.
+    - `call_seconds` and `query_seconds`: how long one request, and the running of one query, may take.
     - `threads`: how many requests may be under way at once.
     - `append`: how rows are sent.
     """

@@ -59,6 +59,8 @@ def _alter(place: Place, existing: Any, meta: Any) -> None:
 
 def _rest(table: Any) -> dict[str, Any]:
     shown: dict[str, Any] = _to_rest(table)
+    if table.view_query:
+        shown["view"] = {"query": table.view_query, "useLegacySql": False}
     return shown | _kept.get(_identity(table), {})
 
 
