@@ -39,7 +39,16 @@ async def metrics(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MonitoringSe
                 topic = f"projects/acme-data/topics/{name}{suffix}"
                 path = f"projects/acme-data/subscriptions/{name}{suffix}"
                 server.resources[topic] = pubsub.Topic.pb(pubsub.Topic(name=topic))
-                policy = {"dead_letter_policy": {"dead_letter_topic": f"{topic}-dead"}} if not suffix else {}
+                policy = (
+                    {
+                        "dead_letter_policy": {
+                            "dead_letter_topic": f"{topic}-dead",
+                            "max_delivery_attempts": 100,
+                        }
+                    }
+                    if not suffix
+                    else {}
+                )
                 server.resources[path] = subscription(path, topic, days, **policy)
         bigquery, url = await stack.enter_async_context(rest_server())
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", url)

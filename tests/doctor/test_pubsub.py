@@ -41,6 +41,7 @@ def subscription(path: str, of: str, days: int, **settings: Any) -> Any:
         "topic": of,
         "message_retention_duration": timedelta(days=days),
         "expiration_policy": {},
+        "retry_policy": {"minimum_backoff": timedelta(seconds=10)},
         **settings,
     }
     return types.Subscription.pb(types.Subscription(made))
@@ -203,6 +204,18 @@ async def test_nobody_there_is_a_problem_and_no_traceback(monkeypatch: pytest.Mo
             "warning",
             "update records --dead-letter-topic=records-dead --max-delivery-attempts=100 --project acme-data",
         ),
+        (
+            {"dead_letter_policy": {"dead_letter_topic": DEAD_TOPIC, "max_delivery_attempts": 7}},
+            "sets messages aside after 7 tries",
+            "warning",
+            "update records --dead-letter-topic=records-dead --max-delivery-attempts=100 --project acme-data",
+        ),
+        (
+            {"retry_policy": None},
+            "has no retry policy",
+            "warning",
+            "update records --min-retry-delay=10s --max-retry-delay=600s --project acme-data",
+        ),
         ({"topic": "_deleted-topic_"}, "its topic was deleted", "problem", "delete records"),
         ({"topic": "projects/acme-data/topics/x"}, "belongs to projects/acme", "problem", "delete records"),
         ({"detached": True}, "is detached", "problem", "delete records"),
@@ -224,7 +237,7 @@ async def test_nobody_there_is_a_problem_and_no_traceback(monkeypatch: pytest.Mo
 async def test_a_setting_that_loses_messages_comes_with_the_command_that_changes_it(
     pubsub: GoogleServer, settings: dict[str, Any], words: str, state: str, command: str
 ) -> None:
-    policy = {"dead_letter_policy": {"dead_letter_topic": DEAD_TOPIC}}
+    policy = {"dead_letter_policy": {"dead_letter_topic": DEAD_TOPIC, "max_delivery_attempts": 100}}
     pubsub.resources[SUBSCRIPTION] = subscription(SUBSCRIPTION, TOPIC, 7, **{**policy, **settings})
     finding = told(await look(), words)
     assert (finding.subject, finding.state) == ("subscription records", state)

@@ -13,6 +13,8 @@ from google.pubsub_v1.types import Subscription
 from shared.bus.pubsub.names import Names
 from shared.bus.pubsub.provisioning import (
     DEAD_RETENTION_SECONDS,
+    FIRST_BACKOFF_SECONDS,
+    LONGEST_BACKOFF_SECONDS,
     MAX_DELIVERY_ATTEMPTS,
     RETENTION_SECONDS,
 )
@@ -21,6 +23,7 @@ from shared.google.findings import Finding, problem, warning
 from shared.room import duration
 
 _GONE: Final = "_deleted-topic_"
+_DEFAULT_ATTEMPTS: Final = 5
 _DEFAULT_EXPIRATION_SECONDS: Final = 31 * 86_400.0
 
 
@@ -68,14 +71,26 @@ def _reachable(subscription: Subscription, names: Names, subject: str, *, dead: 
 
 
 def _dead_letters(subscription: Subscription, names: Names, subject: str) -> Iterator[Finding]:
-    policy = subscription.dead_letter_policy.dead_letter_topic
-    if policy == names.dead_topic:
-        return
-    text = (
-        f"its dead letters go to {policy}, where `deadletters` does not look"
-        if policy
-        else "has no dead letter policy: a message that ends its reader comes back for ever, as nobody counts"
-    )
-    flags = (f"--dead-letter-topic={names.name}-dead", f"--max-delivery-attempts={MAX_DELIVERY_ATTEMPTS}")
     name = subscription.name.rpartition("/")[2]
-    yield warning(subject, text, update_subscription(names.project, name, *flags))
+    policy = subscription.dead_letter_policy
+    flags = (f"--dead-letter-topic={names.name}-dead", f"--max-delivery-attempts={MAX_DELIVERY_ATTEMPTS}")
+    fix = update_subscription(names.project, name, *flags)
+    if not policy.dead_letter_topic:
+        text = (
+            "has no dead letter policy: a message that ends its reader comes back for ever, as nobody counts"
+        )
+        yield warning(subject, text, fix)
+    elif policy.dead_letter_topic != names.dead_topic:
+        text = f"its dead letters go to {policy.dead_letter_topic}, where `deadletters` does not look"
+        yield warning(subject, text, fix)
+    elif policy.max_delivery_attempts < MAX_DELIVERY_ATTEMPTS:
+        attempts = policy.max_delivery_attempts or _DEFAULT_ATTEMPTS
+        text = f"sets messages aside after {attempts} tries: while the warehouse is away, all of them"
+        yield warning(subject, text, fix)
+    if "retry_policy" not in subscription:
+        text = "has no retry policy: what fails comes back at once, and its tries are soon used up"
+        delays = (
+            f"--min-retry-delay={FIRST_BACKOFF_SECONDS}s",
+            f"--max-retry-delay={LONGEST_BACKOFF_SECONDS}s",
+        )
+        yield warning(subject, text, update_subscription(names.project, name, *delays))
