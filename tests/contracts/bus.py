@@ -169,7 +169,8 @@ class BusContract:
         await bus.publish([Message(b"slow")])
         await bus.release([(await take_one(bus)).lease_id], delay_seconds=30)
         await bus.publish([Message(b"fast")])
-        assert [delivery.message.body for delivery in await take(bus)] == [b"fast"]
+        assert [delivery.message.body for delivery in await take(bus, count=1)] == [b"fast"]
+        assert await take(bus) == []
         await harness.let_pass(31)
         assert b"slow" in {delivery.message.body for delivery in await take(bus)}
 
@@ -197,11 +198,11 @@ class BusContract:
 
     async def test_a_pull_keeps_to_the_bytes(self, bus: Bus) -> None:
         await bus.publish([Message(b"x" * 400) for _ in range(5)])
-        sizes = []
-        while deliveries := await bus.pull(max_messages=100, max_bytes=1_000, wait_seconds=0.2):
+        sizes: list[int] = []
+        while sum(sizes) < 2_000:
+            deliveries = await bus.pull(max_messages=100, max_bytes=1_000, wait_seconds=5)
             sizes.append(sum(len(delivery.message.body) for delivery in deliveries))
-        assert sum(sizes) == 2_000
-        assert max(sizes) <= 1_000
+            assert 0 < sizes[-1] <= 1_000
 
     async def test_a_message_larger_than_a_pull_comes_alone(self, bus: Bus) -> None:
         await bus.publish([Message(b"x" * 5_000), Message(b"y" * 5_000)])
@@ -294,7 +295,7 @@ class BusContract:
         again = await harness.open()
         try:
             assert await harness.backlog(again) == before
-            assert [delivery.message.body for delivery in await take(again)] == [b"waiting"]
+            assert [delivery.message.body for delivery in await take(again, count=1)] == [b"waiting"]
             await harness.let_pass(harness.lease_seconds + 1)
             assert {delivery.message.body for delivery in await take(again, count=2)} == {
                 b"waiting",
@@ -317,14 +318,16 @@ class BusContract:
 
         assert await bus.sweep(look) == Swept()
         assert sorted(seen) == sorted([*(b"%d" % number for number in range(450)), b"waits", b"dead"])
-        assert [delivery.message.body for delivery in await take(bus)] == [b"waits"]
+        assert [delivery.message.body for delivery in await take(bus, count=1)] == [b"waits"]
 
     async def test_a_sweep_drops_and_replaces_as_it_is_told(self, bus: Bus, harness: BusHarness) -> None:
         await bus.publish([Message(b"drop"), Message(b"keep"), Message(b"replace", {"table": "deals"})])
         await bus.bury(Message(b"drop"), "dropped")
         await bus.bury(Message(b"replace"), "replaced")
         assert await bus.sweep(_judge) == Swept(dropped=2, replaced=2)
-        left = sorted((delivery.message for delivery in await take(bus)), key=lambda message: message.body)
+        left = sorted(
+            (delivery.message for delivery in await take(bus, count=2)), key=lambda message: message.body
+        )
         assert left == [Message(b"keep"), Message(b"something else", {"table": "people"})]
         [letter] = await bus.dead_letters(limit=10)
         assert (letter.message.body, letter.reason) == (b"something else", "replaced")
@@ -340,7 +343,7 @@ class BusContract:
         assert await bus.sweep(_judge) == Swept(dropped=1, replaced=2, leased=3)
         await bus.ack(leases[:2])
         await harness.let_pass(harness.lease_seconds + 1)
-        left = await take(bus)
+        left = await take(bus, count=1 if self.replaces_in_place else 2)
         again = [(b"something else", 2)] if self.replaces_in_place else [(b"something else", 1)] * 2
         assert [(delivery.message.body, delivery.attempt) for delivery in left] == again
         await bus.ack([delivery.lease_id for delivery in left])
