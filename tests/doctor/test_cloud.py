@@ -157,5 +157,6 @@ async def test_an_examination_that_fails_or_hangs_is_a_finding() -> None:
 
     assert (await examined("A", fails)).findings[0].text == "could not be examined (ZeroDivisionError: oh)"
     assert (await examined("A", refuses)).findings[0].text == "the disk is full. Make room."
-    assert (await examined("A", hangs, seconds=0.01)).findings[0].state == "unknown"
+    [late] = (await examined("A", hangs, seconds=0.01)).findings
+    assert (late.state, late.text) == ("problem", "was not examined to the end within 0 seconds")
     assert [finding.subject for finding in (await examined("A", mixed)).findings] == ["b", "c", "a"]

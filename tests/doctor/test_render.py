@@ -53,7 +53,11 @@ def test_with_json_nothing_is_shown_to_people() -> None:
     ("findings", "words"),
     [
         ((good("a", ""), good("b", "")), "All is well: 2 things were looked at."),
-        ((good("a", ""), warning("b", ""), unknown("c", "")), "All is well: 1 warning, 1 not known."),
+        ((good("a", ""), warning("b", "")), "All is well: 1 warning."),
+        (
+            (good("a", ""), warning("b", ""), unknown("c", "")),
+            "No problem was found: 1 warning, 1 not known.",
+        ),
         ((problem("a", ""),), "1 problem. Mend the problems with the commands above, and run this again."),
     ],
 )

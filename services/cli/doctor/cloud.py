@@ -59,7 +59,7 @@ class Cloud:
 
     async def quotas(self) -> Section:
         """How much of the quotas is used."""
-        return await examined("Quotas", self._quotas)
+        return await examined("Quotas", self._quotas, refused=unknown)
 
     async def _quotas(self) -> Sequence[Finding]:
         findings: list[Finding] = []

@@ -44,7 +44,7 @@ async def examined(
         async with asyncio.timeout(seconds):
             findings = tuple(await examine())
     except TimeoutError:
-        findings = (unknown(title, f"was not examined to the end within {seconds:.0f} seconds"),)
+        findings = (refused(title, f"was not examined to the end within {seconds:.0f} seconds"),)
     except IngestError as error:
         findings = (refused(title, " ".join(filter(None, (f"{error.message}.", error.advice)))),)
     except Exception as error:

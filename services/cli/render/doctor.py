@@ -48,6 +48,8 @@ def conclusion(sections: Sequence[Section]) -> str:
     told = ", ".join(part for part in parts if part)
     if counts["problem"]:
         return f"{told}. Mend the problems with the commands above, and run this again."
+    if counts["unknown"]:
+        return f"No problem was found: {told}."
     return f"All is well: {told}." if told else f"All is well: {counts['good']} things were looked at."
 
 
