@@ -121,5 +121,8 @@ def missing_permission(text: str) -> str | None:
 
 def _brief(error: BaseException) -> str:
     """The error's own words on one line, without what it may quote of a request."""
-    text = str(getattr(error, "message", "") or error) or type(error).__name__
+    # Of a REST client the message begins with the request; the service's own words come with the answer.
+    answered = getattr(error, "errors", None) or ()
+    said = next((each.get("message") for each in answered if isinstance(each, dict)), None)
+    text = str(said or getattr(error, "message", "") or error) or type(error).__name__
     return " ".join(text.split())[:300]

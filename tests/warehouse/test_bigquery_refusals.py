@@ -75,7 +75,7 @@ async def test_a_dataset_that_may_not_be_made_is_told_with_the_command_that_make
 
 async def test_a_reader_is_told_that_there_is_no_dataset_yet(script: Script) -> None:
     script.answers = [MISSING]
-    with pytest.raises(StorageError, match=r"my-project\.productive does not exist"):
+    with pytest.raises(StorageError, match=r"no dataset my-project\.productive yet \(Not found"):
         await open_it(read_only=True)
     assert script.asked == [f"GET {DATASET}"]
 

@@ -220,7 +220,7 @@ async def test_the_dataset_is_made_with_the_shortest_memory(bigquery_place: Bigq
 
 
 async def test_who_only_reads_makes_nothing(bigquery_place: BigqueryPlace) -> None:
-    with pytest.raises(StorageError, match="does not exist"):
+    with pytest.raises(StorageError, match="there is no dataset"):
         async with opened(bigquery_place, read_only=True):
             pass
     async with opened(bigquery_place) as warehouse:

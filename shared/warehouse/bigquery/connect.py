@@ -73,9 +73,12 @@ async def _open(rest: Rest, *, read_only: bool) -> None:
     name = f"{rest.project}.{rest.dataset}"
     try:
         found = await rest.call(rest.client.get_dataset, name)
-    except NotFound:
+    except NotFound as error:
         if read_only:
-            raise
+            raise StorageError(
+                f"there is no dataset {name} yet ({words_of(error)})",
+                advice="A `backfill` makes it. If there should be one, check the warehouse URL.",
+            ) from error
         found = await _make(rest, name)
     rest.location = found.location or rest.location
 
