@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import grpc
 import pytest
@@ -22,6 +25,7 @@ from tests.contracts.bus import take, take_one
 
 Code = grpc.StatusCode
 COUNT = 300
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -375,6 +379,18 @@ async def test_a_stream_that_brings_nothing_although_messages_wait_is_opened_ane
     assert_all_acked_once(world, 50)
 
 
+async def test_a_check_on_a_stream_that_fails_is_made_again(world: World) -> None:
+    bus = await world.open()
+    assert await take(bus) == []
+    world.server.is_silent = True
+    await publish_some(bus, 50)
+    world.server.fault("Pull", "refuse", Code.INTERNAL)
+    async with asyncio.timeout(20):
+        while world.server.calls["StreamingPull"] < 2:
+            await world.let_pass(SETTINGS.silent_seconds / 2)
+    assert world.server.calls["Pull"] >= 2
+
+
 async def test_a_stream_that_is_silent_because_nothing_waits_is_left_alone(world: World) -> None:
     bus = await world.open()
     assert await take(bus) == []
@@ -499,3 +515,43 @@ async def test_a_reader_is_told_when_whoever_listens_there_says_nothing(
         with pytest.raises(UnreachableError):
             await bus.publish([Message(b"x")])
         await bus.close()
+
+
+_READER = """
+import asyncio
+from shared.bus import BusSettings
+from shared.bus.pubsub.connect import connect
+from shared.clock import SystemClock
+
+async def main():
+    bus = await connect("pubsub://agency-data/records", clock=SystemClock(), settings=BusSettings())
+    taken = await bus.pull(max_messages=10, max_bytes=1_000, wait_seconds=30)
+    await bus.ack([delivery.lease_id for delivery in taken[:1]])
+    print(len(taken), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_reader_that_is_killed_had_goes_to_another(world: World) -> None:
+    bus = await world.open()
+    await publish_some(bus, 30)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _READER,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        assert process.stdout is not None
+        taken = int(await asyncio.wait_for(process.stdout.readline(), 60))
+    finally:
+        process.kill()
+        await process.wait()
+    assert 1 <= taken <= 10
+    world.clock.advance(world.lease_seconds + 1)
+    world.state.tick()
+    assert len(await take(bus, count=29)) == 29
+    assert len(world.subscription.acks) == 1

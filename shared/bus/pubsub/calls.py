@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from google.api_core import exceptions
+from google.auth.exceptions import GoogleAuthError
 
 from shared.bus.limits import BusSettings
 from shared.bus.pubsub.clients import C, Renewable
@@ -71,7 +72,7 @@ class Calls(Generic[C]):
         end = self._clock.monotonic() + self._retry_seconds
         failures = 0
         while True:
-            client = self._client.get()
+            client = self._connected()
             try:
                 async with asyncio.timeout(seconds + _SPARE_SECONDS):
                     return await call(client, seconds)
@@ -87,9 +88,17 @@ class Calls(Generic[C]):
             if isinstance(error, (TimeoutError, exceptions.DeadlineExceeded)):
                 self._client.renew(client)
             pause = pause_after(failures)
+            if isinstance(error, IngestError):
+                raise error
             if not is_transient(error) or self._clock.monotonic() + pause >= end:
                 raise self.in_our_words(error) from error
             await self._clock.sleep(pause)
+
+    def _connected(self) -> C:
+        try:
+            return self._client.get()
+        except GoogleAuthError as error:
+            raise self.in_our_words(error) from error
 
     def in_our_words(self, error: Exception) -> IngestError:
         """What a person can do about it."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from google.auth.exceptions import GoogleAuthError
-
 from shared.bus.limits import BusSettings
 from shared.bus.pubsub.adapter import PubsubBus
-from shared.bus.pubsub.failures import translated
 from shared.bus.pubsub.names import parse
 from shared.clock import Clock
 
@@ -17,13 +14,9 @@ async def connect(url: str, *, clock: Clock, settings: BusSettings) -> PubsubBus
     `ConfigError` for an address that Pub/Sub would not take, `StorageError` without credentials, or when
     something is missing and may not be made; `UnreachableError` when Pub/Sub does not answer.
     """
-    names = parse(url)
-    bus = PubsubBus(names, clock=clock, settings=settings)
+    bus = PubsubBus(parse(url), clock=clock, settings=settings)
     try:
         await bus.provision()
-    except GoogleAuthError as error:
-        await bus.close()
-        raise translated(error, names) from error
     except BaseException:
         await bus.close()
         raise

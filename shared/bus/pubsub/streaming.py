@@ -243,20 +243,22 @@ class Stream:
                 continue
             may_come = len(self._holding) < self._settings.max_outstanding_messages
             if may_come and not self._holding.waiting() and self._reading is not None:
-                await self._check_on(self._reading)
+                try:
+                    await self._check_on(self._reading)
+                except Exception as error:
+                    # The stream's own failure is what readers are told of; this has to go on watching.
+                    log.info("the stream of messages cannot be checked on: %s", error)
             await self._clock.sleep(self._settings.silent_seconds)
 
     async def _check_on(self, reading: asyncio.Task[None]) -> None:
         responses = self._responses
         client = self._clients.stream.get()
-        received: Sequence[Any] = ()
-        with contextlib.suppress(exceptions.GoogleAPICallError):  # the stream's own refusal tells of that
-            received = await pull_once(
-                self._clients.subscriber.get(),
-                self._names.subscription,
-                max_messages=_PROBE_MESSAGES,
-                seconds=_PROBE_SECONDS,
-            )
+        received = await pull_once(
+            self._clients.subscriber.get(),
+            self._names.subscription,
+            max_messages=_PROBE_MESSAGES,
+            seconds=_PROBE_SECONDS,
+        )
         if not received:
             return
         news = self._holding.receive(received, lease_seconds=_SHORTEST_LEASE_SECONDS)
