@@ -116,6 +116,7 @@ class CheckpointStore:
         self._clock = clock or SystemClock()
         self._states: dict[str, StateObject] = {}
         self._seen: dict[str, SeenIds] = {}
+        self._new_run = ""
 
     @property
     def lease_name(self) -> str:
@@ -172,15 +173,22 @@ class CheckpointStore:
 
     def seen(self, run_id: str, table: str) -> SeenIds:
         """The ids that a run saw of a table. What was added is safe when the table's checkpoint is."""
-        paced = self._objects.least_seconds_between_writes > 0
-        self._seen[table] = SeenIds(self._objects, f"{self._root}/seen/{table}/{run_id}", paced=paced)
+        new = run_id == self._new_run and table not in self._seen
+        self._seen[table] = SeenIds(
+            self._objects,
+            f"{self._root}/seen/{table}/{run_id}",
+            paced=self._objects.least_seconds_between_writes > 0,
+            empty=new,
+        )
         return self._seen[table]
 
     async def forget_seen(self, but_of: str) -> None:
-        """Remove the ids that runs saw which will not be resumed: all but the one named."""
+        """Remove the ids that runs saw which will not be resumed: all but those of a run that begins now."""
         for name in await self._objects.list(f"{self._root}/seen/"):
             if not name.rpartition("/")[2].startswith(f"{but_of}."):
                 await self._objects.delete(name)
+        self._new_run = but_of
+        self._seen.clear()
 
     def _table(self, name: str) -> StateObject:
         async def keep_ids() -> None:

@@ -68,13 +68,17 @@ class IdSet(Container[str]):
 class SeenIds:
     """The ids of one table in one run, in objects of some thousand ids each."""
 
-    def __init__(self, objects: Objects, root: str, *, paced: bool = False) -> None:
+    def __init__(self, objects: Objects, root: str, *, paced: bool = False, empty: bool = False) -> None:
         """`root` is what the names of this run's and table's objects begin with; a point and a number follow.
 
         Not a folder of its own: one for every run and table would be left behind on a disk. `paced`: ids
-        are safe only after the next `flush`.
+        are safe only after the next `flush`. `empty`: there is certainly nothing yet.
+
+        Who holds the crawl's lease is alone here, so that the names are asked for once at the most: in a
+        bucket a list costs as much as a write.
         """
         self._objects = objects
+        self._stored: set[str] | None = set() if empty else None
         self._root = root
         # Of its own where writes may be carried out late: none then replaces what another process wrote.
         self._names_begin = f"{root}.{secrets.token_hex(4)}." if paced else f"{root}."
@@ -116,6 +120,7 @@ class SeenIds:
         """Forget all: they are compared, or the walk begins anew."""
         for name in await self._names():
             await self._objects.delete(name)
+        self._stored = set()
         self._chunk = []
         if not self._paced:
             self._number = None
@@ -128,13 +133,20 @@ class SeenIds:
         return self._number
 
     async def _write(self, number: int) -> None:
-        await self._objects.write(f"{self._names_begin}{number:06}", msgspec.json.encode(self._chunk))
+        name, stored = f"{self._names_begin}{number:06}", self._stored
+        # Whether it is there is not known until the write has succeeded.
+        self._stored = None
+        await self._objects.write(name, msgspec.json.encode(self._chunk))
+        if stored is not None:
+            self._stored = stored | {name}
 
     def _close_chunk(self) -> None:
         self._chunk, self._number = [], None if self._number is None else self._number + 1
 
     async def _names(self) -> Sequence[str]:
-        return await self._objects.list(f"{self._root}.")
+        if self._stored is None:
+            self._stored = set(await self._objects.list(f"{self._root}."))
+        return sorted(self._stored)
 
     async def _read(self, name: str) -> list[str]:
         stored = await self._objects.read(name)

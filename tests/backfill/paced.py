@@ -14,7 +14,9 @@ Trouble = Literal["before", "after"] | None
 
 
 class PacedObjects:
-    """Fails the test when a name is written twice within `pace` seconds; `written` has the names in order.
+    """Fails the test when a name is written twice within `pace` seconds.
+
+    `written` has the names in order, `listed` the prefixes that were asked for.
 
     `coming` says how the next conditional writes end: "before" and "after" they are carried out there is no
     answer. Leases are left alone: they keep their own time.
@@ -25,6 +27,7 @@ class PacedObjects:
         self._clock = clock
         self.least_seconds_between_writes = pace
         self.written: list[str] = []
+        self.listed: list[str] = []
         self.coming: deque[Trouble] = deque()
         self._at: dict[str, float] = {}
 
@@ -55,6 +58,7 @@ class PacedObjects:
         return await self._objects.delete(name)
 
     async def list(self, prefix: str = "") -> Sequence[str]:
+        self.listed.append(prefix)
         return await self._objects.list(prefix)
 
     async def close(self) -> None:

@@ -304,6 +304,47 @@ async def test_after_clearing_no_name_is_used_again_where_writes_may_be_late(
     assert len(await seen.all()) == 0
 
 
+async def test_the_names_of_a_new_run_are_never_asked_for_and_those_of_a_resumed_one_once(
+    store: CheckpointStore, objects: PacedObjects, clock: ManualClock
+) -> None:
+    async def walk(seen: SeenIds) -> int:
+        await seen.add(["1"])
+        await seen.flush()
+        await seen.add(["2"])
+        return len(await seen.all())
+
+    await objects.write("organizations/42/seen/tasks/old.ab.000000", b'["3"]')
+    await store.forget_seen("r")
+    objects.listed.clear()
+    seen = store.seen("r", "tasks")
+    await seen.clear()
+    assert await walk(seen) == 2
+    assert objects.listed == []
+    assert await objects.list("organizations/42/seen/tasks/old") == []
+    objects.listed.clear()
+    resumed = store.seen("r", "tasks")
+    assert await walk(resumed) == 2
+    await resumed.clear()
+    assert objects.listed == [f"{SEEN}."]
+    assert await objects.list(SEEN) == []
+
+
+async def test_a_write_that_was_not_answered_makes_the_names_be_asked_for_again(
+    folder: Objects, clock: ManualClock
+) -> None:
+    class Silent(PacedObjects):
+        async def write(self, name: str, data: bytes) -> Generation:
+            await folder.write(name, data)
+            raise UnreachableError("no answer")
+
+    seen = SeenIds(Silent(folder, clock, pace=1.0), SEEN, paced=True, empty=True)
+    await seen.add(["1"])
+    with pytest.raises(UnreachableError):
+        await seen.flush()
+    await seen.clear()
+    assert await folder.list(SEEN) == []
+
+
 # Whole crawls
 
 
