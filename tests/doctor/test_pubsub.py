@@ -125,6 +125,13 @@ async def test_an_api_that_is_switched_off_is_told_with_the_command(pubsub: Goog
 async def test_what_does_not_exist_is_told_with_the_command_that_makes_it(pubsub: GoogleServer) -> None:
     pubsub.resources.clear()
     fixes = dict(found(await look(), "problem"))
+    # In the order in which they can be run.
+    assert list(fixes) == [
+        "topic records-dead",
+        "subscription records-dead",
+        "topic records",
+        "subscription records",
+    ]
     assert fixes["topic records"] == "gcloud pubsub topics create records --project acme-data"
     assert fixes["subscription records"].startswith(
         "gcloud pubsub subscriptions create records --topic=records --expiration-period=never"
@@ -278,6 +285,15 @@ async def test_messages_wait_and_nobody_pulls(
     finding = told(await look_at_metrics(clock), "nobody pulls them")
     assert (finding.state, finding.fix) == ("problem", "productive-ingest writer")
     assert "1,200 messages, the oldest for 2 hours" in finding.text
+
+
+async def test_whoever_may_not_see_a_subscription_may_still_know_what_waits_on_it(
+    pubsub: GoogleServer, metrics: MonitoringServer, clock: ManualClock
+) -> None:
+    for name in (SUBSCRIPTION, DEAD_SUBSCRIPTION):
+        pubsub.refusals[f"GetSubscription {name}"] = denied("pubsub.subscriptions.get")
+    measure(metrics, clock, "records", num_undelivered_messages=1, oldest_unacked_message_age=7200)
+    assert told(await look_at_metrics(clock), "nobody pulls them").text.startswith("1 message, ")
 
 
 @pytest.mark.parametrize("way", ["open_streaming_pulls", "pull_request_count"])

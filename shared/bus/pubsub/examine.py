@@ -83,9 +83,8 @@ async def examine(url: str, examination: Examination) -> Sequence[Finding]:
         seen = await asyncio.gather(*(_look_at(one, names, examination) for one in asked))
         findings = [finding for one in seen for finding in one.findings]
         subscriptions = [one.found for one in seen if isinstance(one.found, Subscription)]
-        if any(one.found is not None for one in seen):
-            findings += await _forwarding(names, clients, subscriptions)
-        if subscriptions and examination.metrics is not None:
+        findings += await _forwarding(names, clients, subscriptions)
+        if examination.metrics is not None and any(one.there for one in seen):
             findings += await look_at_waiting(
                 names, examination, examination.metrics, _retention(names, subscriptions)
             )
@@ -96,7 +95,8 @@ async def examine(url: str, examination: Examination) -> Sequence[Finding]:
 
 def _asked(names: Names, clients: Clients, resources: Sequence[Resource]) -> Iterable[_Asked]:
     publisher, subscriber = clients.publisher.get(), clients.subscriber.get()
-    for dead in (False, True):
+    # The dead letters' pair first, as the other subscription can only be made once its topic is there.
+    for dead in (True, False):
         topic, subscription = resources[2 * dead : 2 * dead + 2]
         name = names.name + DEAD * dead
         flags = (
@@ -133,10 +133,11 @@ def _asked(names: Names, clients: Clients, resources: Sequence[Resource]) -> Ite
 
 
 class _Seen(NamedTuple):
-    """What was found: the topic or subscription itself, None where it cannot be seen."""
+    """What was found: the resource itself, None where it may not be seen, and whether it is there."""
 
     findings: Sequence[Finding]
-    found: Any
+    found: Any = None
+    there: bool = False
 
 
 async def _look_at(one: _Asked, names: Names, examination: Examination) -> _Seen:
@@ -148,19 +149,19 @@ async def _look_at(one: _Asked, names: Names, examination: Examination) -> _Seen
         found = await one.get(one.path)
     except exceptions.PermissionDenied as error:
         if is_switched_off(error):
-            return _Seen([refused(one.subject, error, place, grant=grant)], None)
+            return _Seen([refused(one.subject, error, place, grant=grant)])
         denied = error
     except Exception as error:
-        return _Seen([refused(one.subject, error, place, grant=grant, create=one.create)], None)
+        return _Seen([refused(one.subject, error, place, grant=grant, create=one.create)])
     try:
         held = await _held(one, permissions_of(needed))
     except exceptions.MethodNotImplemented:
         held = permissions_of(needed)  # a stand-in, which lets everybody do everything
     except Exception as error:
-        return _Seen([refused(one.subject, error, place, grant=grant)], found)
+        return _Seen([refused(one.subject, error, place, grant=grant)], found, there=True)
     if denied is not None and not held:
         # Google does not tell whoever may do nothing with it whether it exists.
-        return _Seen([refused(one.subject, denied, place, grant=grant)], None)
+        return _Seen([refused(one.subject, denied, place, grant=grant)])
     lost = [
         lacking(
             one.subject,
@@ -173,7 +174,7 @@ async def _look_at(one: _Asked, names: Names, examination: Examination) -> _Seen
     findings = lost or [good(one.subject, "is there, with all rights on it")]
     if isinstance(found, Subscription):
         findings = [*findings, *look_at_settings(found, names, dead=one.name.endswith(DEAD))]
-    return _Seen(findings, found)
+    return _Seen(findings, found, there=True)
 
 
 async def _held(one: _Asked, permissions: Sequence[str]) -> Sequence[str]:
