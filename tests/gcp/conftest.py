@@ -41,7 +41,7 @@ async def buses(project: str) -> AsyncIterator[list[str]]:
         subscription = types.Subscription(
             name=f"projects/{project}/subscriptions/{name}",
             topic=topic,
-            ack_deadline_seconds=10,
+            ack_deadline_seconds=20,
             expiration_policy=types.ExpirationPolicy(),
             message_retention_duration=duration_pb2.Duration(seconds=7 * 86_400),
         )
