@@ -163,6 +163,13 @@ def test_a_writer_that_runs_is_told(desk: Desk) -> None:
     assert told(desk.findings(), "none runs now").subject == "writer"
 
 
+def test_stores_of_another_organization_are_a_problem(desk: Desk) -> None:
+    asyncio.run(crawled(desk.folder, ended(3)))
+    desk.variables["PRODUCTIVE_ORGANIZATION_ID"] = "43"
+    finding = told(desk.findings(), "these stores hold 42, and 43 is set")
+    assert (finding.state, finding.fix) == ("problem", "export PRODUCTIVE_ORGANIZATION_ID=42")
+
+
 def test_the_only_organization_there_is_needs_no_setting(desk: Desk) -> None:
     asyncio.run(crawled(desk.folder, ended(3)))
     desk.variables["PRODUCTIVE_ORGANIZATION_ID"] = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import shlex
+from collections.abc import AsyncIterator, Collection, Sequence
 
 from services.backfill.checkpoint import CheckpointStore, Run, Status
 from services.backfill.held import HeldStore
@@ -29,10 +30,13 @@ async def examine_state(settings: Settings, clock: Clock) -> Sequence[Finding]:
         return [_never()]
     objects = await open_objects(settings.objects_url, clock=clock)
     try:
-        organization = settings.organization_id or await _only_one(objects)
+        known = {name.split("/")[1] for name in await objects.list("organizations/")}
+        only = next(iter(known)) if len(known) == 1 else None
+        organization = settings.organization_id or only
         found = await _writer(settings, objects)
         if organization is None:
             return [*found, _never()]
+        found += _others(known - {organization}, organization)
         found.extend([finding async for finding in _crawl(settings, objects, organization, clock)])
         found.append(await _webhooks(settings, objects, organization, clock))
         return found
@@ -44,9 +48,12 @@ def _never() -> Finding:
     return warning("last crawl", "there has been none", "productive-ingest backfill")
 
 
-async def _only_one(objects: Objects) -> str | None:
-    known = {name.split("/")[1] for name in await objects.list("organizations/")}
-    return known.pop() if len(known) == 1 else None
+def _others(others: Collection[str], ours: str) -> list[Finding]:
+    if not others:
+        return []
+    other = sorted(others)[0]
+    text = f"these stores hold {other}, and {ours} is set: crawls of it are refused, as rows would be mixed"
+    return [problem("organization", text, f"export PRODUCTIVE_ORGANIZATION_ID={shlex.quote(other)}")]
 
 
 async def _writer(settings: Settings, objects: Objects) -> list[Finding]:
