@@ -416,6 +416,29 @@ async def test_a_reader_is_told_when_nobody_answers_for_long(world: World) -> No
         await bus.is_drained()
 
 
+async def test_a_stream_that_was_cut_is_forgiven_once_it_stays_open_though_nothing_comes(
+    world: World,
+) -> None:
+    bus = await world.open()
+    assert await take(bus) == []
+    world.server.cut_streams()
+    async with asyncio.timeout(10):
+        while world.server.calls["StreamingPull"] < 2:  # noqa: ASYNC110 -- at the other end of a line
+            await asyncio.sleep(0.01)
+    await world.settle()
+    await world.let_pass(SETTINGS.silent_seconds * 2)
+    assert await take(bus) == []
+    assert await bus.is_drained()
+
+
+async def test_a_bus_that_cannot_be_reached_is_not_taken_to_be_drained(world: World) -> None:
+    bus = await world.open()
+    world.server.fault("StreamingPull", "refuse", times=1_000)
+    assert not await bus.is_drained()
+    await asyncio.sleep(SETTINGS.quiet_seconds * 2)
+    assert not await bus.is_drained()
+
+
 async def test_a_bus_that_has_just_been_opened_is_not_taken_to_be_drained(world: World) -> None:
     bus = await world.open()
     await bus.publish([Message(b"x")])

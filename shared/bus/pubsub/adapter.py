@@ -185,12 +185,11 @@ class PubsubBus:
         self._stream.open()
         if (trouble := self._stream.trouble) is not None:
             raise trouble
-        since = max(self._holding.last_arrival, self._delayed_until)
-        return (
-            not len(self._holding)
-            and self._stream.is_well
-            and self._clock.monotonic() - since >= self._settings.quiet_seconds
-        )
+        open_since = self._stream.open_since
+        if open_since is None or len(self._holding):
+            return False
+        since = max(open_since, self._holding.last_arrival, self._delayed_until)
+        return self._clock.monotonic() - since >= self._settings.quiet_seconds
 
     async def sweep(self, judge: Judge) -> Swept:
         """See `Bus.sweep`; and `shared.bus.pubsub.sweeping` for what it cannot see, and what it changes."""

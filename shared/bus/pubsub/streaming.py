@@ -39,7 +39,7 @@ _HEARTBEAT_SECONDS = 25.0
 _STREAM_SECONDS = 1_800.0
 """A stream is opened anew after this, as Pub/Sub would do about as often."""
 
-_HEALTHY_SECONDS = 10.0
+_HEALTHY_SECONDS = 5.0
 """A stream that lasted so long, or brought something, is none that failed to open."""
 
 _OVERRUN = 2
@@ -77,6 +77,7 @@ class Stream:
         self._responses = 0
         self._failures = 0
         self._told = 0
+        self._open_since: float | None = None
         self._failing_since: float | None = None
         self._error: IngestError | None = None
 
@@ -103,9 +104,9 @@ class Stream:
         return trouble
 
     @property
-    def is_well(self) -> bool:
-        """Whether the last that is known of the stream is not that it failed."""
-        return self._failing_since is None
+    def open_since(self) -> float | None:
+        """When (the clock's monotonic seconds) the stream was opened that is open now; None when none is."""
+        return self._open_since
 
     def open(self) -> None:
         """Begin to bring messages, if it has not begun."""
@@ -144,7 +145,7 @@ class Stream:
 
     def _ended(self, error: BaseException | None, *, was_healthy: bool) -> None:
         if was_healthy:
-            self._failures, self._told, self._failing_since, self._error = 0, 0, None, None
+            self._is_well()
         if not isinstance(error, Exception):
             return
         if self._failing_since is None:
@@ -168,14 +169,26 @@ class Stream:
                 ended.set()
                 self._clients.stream.renew(client)
                 raise
+            self._open_since = self._clock.monotonic()
+            settling = asyncio.create_task(self._settle())
             try:
                 async for response in stream:
                     await self._take_in(StreamingPullResponse.pb(response).received_messages)
             except exceptions.DeadlineExceeded:
                 return  # by our own wish
             finally:
+                self._open_since = None
+                settling.cancel()
                 ended.set()
                 stream.cancel()
+
+    async def _settle(self) -> None:
+        """A stream that stays open is a good one, also when nothing comes."""
+        await self._clock.sleep(_HEALTHY_SECONDS)
+        self._is_well()
+
+    def _is_well(self) -> None:
+        self._failures, self._told, self._failing_since, self._error = 0, 0, None, None
 
     async def _requests(self, ended: asyncio.Event) -> AsyncIterator[StreamingPullRequest]:
         yield StreamingPullRequest(
@@ -194,7 +207,7 @@ class Stream:
 
     async def _take_in(self, received: Sequence[Any]) -> None:
         self._responses += 1
-        self._failures, self._told, self._failing_since, self._error = 0, 0, None, None
+        self._is_well()
         self._holding.receive(received, lease_seconds=self._lease_seconds)
         while self._is_overrun():
             self._has_room.clear()
