@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -24,6 +24,7 @@ class Threads:
     def __init__(self, most: int, name: str) -> None:
         self._executor = ThreadPoolExecutor(most, thread_name_prefix=name)
         self._free = asyncio.Semaphore(most)
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def run(self, call: Callable[[], T], seconds: float) -> T:
         """What the call returns or raises; `TimeoutError` when that takes longer than `seconds`.
@@ -40,10 +41,12 @@ class Threads:
         except RuntimeError as error:
             self._free.release()
             raise ClosedError from error
+        self._running.add(future)
         future.add_done_callback(self._done)
         return future
 
-    def _done(self, future: asyncio.Future[T]) -> None:
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._running.discard(future)
         self._free.release()
         if not future.cancelled():
             # Looked at, as nobody else may: what was left behind has told its failure already.
@@ -51,5 +54,6 @@ class Threads:
 
     async def close(self, seconds: float = 5.0) -> None:
         """Let what was begun end, but do not wait for ever; may be called again."""
-        shutdown = asyncio.get_running_loop().run_in_executor(None, self._executor.shutdown)
-        await asyncio.wait([shutdown], timeout=seconds)
+        self._executor.shutdown(wait=False)
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)

@@ -23,7 +23,7 @@ _ADAPTERS: Mapping[str, Callable[..., Awaitable[Objects]]] = {
 
 
 async def open_objects(url: str, *, clock: Clock | None = None) -> Objects:
-    """Open the objects at `url`, making the place if there is none yet.
+    """Open the objects at `url`. A folder is made if there is none yet, a bucket has to be there.
 
     `ConfigError` for a URL that we have no adapter for, `StorageError` when the place cannot be used.
     """
