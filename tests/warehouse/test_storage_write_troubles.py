@@ -321,6 +321,15 @@ async def test_a_schema_that_comes_with_the_refusal_is_taken_for_known(place: To
     assert place.server.connections == 2
 
 
+async def test_the_time_that_a_schema_takes_is_not_taken_from_the_patience_with_connections(
+    place: Town,
+) -> None:
+    behind = Answered(Code.INVALID_ARGUMENT, "extra fields: 'x'", None, [name for name, _ in COLUMNS])
+    place.server.faults.extend([*[behind] * 23, Cut(), Cut()])
+    assert await place.append(upsert("1")) == []
+    assert sum(slept(place)) > 120
+
+
 async def test_a_column_that_stays_unknown_is_told_in_the_end(place: Town) -> None:
     place.deals.known = {"id"}
     with pytest.raises(UnreachableError, match="lacks its columns amount, name, position after 300 s"):

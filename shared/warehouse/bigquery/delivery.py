@@ -61,7 +61,7 @@ class Delivery:
     async def deliver(self, parcel: Parcel) -> Sequence[RefusedRow]:
         """Send rows until all are durable but those that come back refused."""
         refused: list[RefusedRow] = []
-        started = self._clock.monotonic()
+        troubles: dict[type, float] = {}
         while True:
             match answer := await self._send(parcel):
                 case Confirmed():
@@ -76,7 +76,7 @@ class Delivery:
                 case RowsRefused() | RequestRefused():
                     return [*refused, *await self._divide(parcel, answer.reason)]
                 case _:
-                    await self._make_ready(answer, started)
+                    await self._make_ready(answer, troubles)
 
     async def _send(self, parcel: Parcel) -> Answer:
         await self._pace.wait()
@@ -88,10 +88,14 @@ class Delivery:
             return answer
 
     async def _make_ready(
-        self, answer: SchemaBehind | Missing | Broken | Exhausted | Forbidden, started: float
+        self, answer: SchemaBehind | Missing | Broken | Exhausted | Forbidden, troubles: dict[type, float]
     ) -> None:
-        """Return when the rows may be sent again; raise when there is no use in it, or no time left."""
-        elapsed = self._clock.monotonic() - started
+        """Return when the rows may be sent again; raise when there is no use in it, or no time left.
+
+        `troubles` keeps since when each kind of trouble is had: each has a patience of its own.
+        """
+        kind = Broken if isinstance(answer, Exhausted) else type(answer)
+        elapsed = self._clock.monotonic() - troubles.setdefault(kind, self._clock.monotonic())
         match answer:
             case SchemaBehind():
                 if elapsed >= self._settings.schema_seconds:
