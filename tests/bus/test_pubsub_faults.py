@@ -153,6 +153,18 @@ async def test_acks_that_never_arrive_are_told_and_the_message_comes_again(world
     assert (second.message_id, second.attempt) == (first.message_id, 2)
 
 
+async def test_acks_that_never_arrived_can_be_said_again_while_the_lease_holds(world: World) -> None:
+    bus = await world.open(settings(retry_seconds=0.2))
+    await publish_some(bus, 1)
+    delivery = await take_one(bus)
+    world.server.fault("Acknowledge", "refuse", times=100)
+    with pytest.raises(UnreachableError):
+        await bus.ack([delivery.lease_id])
+    world.server.faults.clear()
+    await bus.ack([delivery.lease_id])
+    assert_all_acked_once(world, 1)
+
+
 async def test_publishing_ends_when_nobody_answers(world: World) -> None:
     bus = await world.open(settings(request_seconds=0.2, retry_seconds=0.5))
     world.server.fault("Publish", "hang", times=100)
