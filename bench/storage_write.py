@@ -30,7 +30,7 @@ from shared.warehouse.port import OWN_COLUMNS
 
 _TABLE = "time_entries"
 _ROWS = 20_000
-_ROUNDS = 6
+_ROUNDS = 12
 _MOST_OVERHEAD = 1 / 0.6
 """Rows/s into the protocol shall be at least 0.6 of rows/s of encoding alone."""
 
