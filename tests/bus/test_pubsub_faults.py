@@ -252,7 +252,7 @@ async def test_large_messages_arrive_and_no_more_of_them_than_there_is_room_for(
     bus = await world.open()
     for number in range(6):
         await bus.publish([Message(b"%d" % number * 9_900_000)])
-    first = await take_one(bus)
+    [first] = await bus.pull(max_messages=1, max_bytes=1, wait_seconds=5)
     await world.settle()
     assert len(world.subscription.leases) <= 2
     await bus.ack([first.lease_id])
@@ -440,6 +440,18 @@ async def test_a_stream_that_was_cut_is_forgiven_once_it_stays_open_though_nothi
     await world.settle()
     await world.let_pass(SETTINGS.silent_seconds * 2)
     assert await take(bus) == []
+    assert await bus.is_drained()
+
+
+async def test_a_bus_is_not_drained_while_something_that_was_put_off_is_to_come(world: World) -> None:
+    bus = await world.open()
+    await publish_some(bus, 1)
+    await bus.release([(await take_one(bus)).lease_id], delay_seconds=100)
+    await world.let_pass(50)
+    assert not await bus.is_drained()
+    await world.let_pass(51)
+    await bus.ack([(await take_one(bus)).lease_id])
+    await world.let_pass(SETTINGS.quiet_seconds + 0.1)
     assert await bus.is_drained()
 
 
