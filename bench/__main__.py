@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import bus, limits, live, memory, pipeline, receiver, requests, warehouse
+from bench import bus, limits, live, memory, pipeline, pubsub, receiver, requests, storage_write, warehouse
 from bench.report import Figure, Options, print_figures, write_figures
 
 MEASURES: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
@@ -28,6 +28,8 @@ MEASURES: dict[str, Callable[[Options], Coroutine[Any, Any, list[Figure]]]] = {
     "warehouse": warehouse.measure,
     "receiver": receiver.measure,
     "live": live.measure,
+    "pubsub": pubsub.measure,
+    "storage_write": storage_write.measure,
 }
 
 
