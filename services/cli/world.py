@@ -78,7 +78,7 @@ class World:
     @property
     def checkpoints(self) -> CheckpointStore:
         """The crawl state of the organization in the settings."""
-        return CheckpointStore(self.objects, organization_id(self.settings))
+        return CheckpointStore(self.objects, organization_id(self.settings), clock=self.clock)
 
     def backfill(
         self,
