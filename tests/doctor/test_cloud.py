@@ -115,6 +115,15 @@ async def test_metrics_that_may_not_be_read_leave_everything_else_as_it_is(
     assert len(found["Bus of the records"].of("good")) == 4
 
 
+async def test_beside_stand_ins_nobodys_real_metrics_are_read(
+    metrics: MonitoringServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MONITORING_EMULATOR_HOST")
+    found = by_title(list(await examine_all(settings, SystemClock())))
+    assert "Quotas" not in found
+    assert [one for one in found["Bus of the records"].findings if one.subject == "waiting"] == []
+
+
 async def test_without_an_account_only_this_machine_is_looked_at(
     metrics: MonitoringServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

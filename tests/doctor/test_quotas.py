@@ -66,6 +66,18 @@ async def test_use_over_four_fifths_is_a_warning_and_counts_all_methods(quotas: 
     assert "was used by 85% within the last hour (850 of 1,000)" in finding.text
 
 
+async def test_of_several_limits_the_nearest_counts(quotas: Quotas) -> None:
+    for limit, value in (
+        ("PublishPerMinute", 10_000),
+        ("PublishPerMinutePerUser", 1_000),
+        ("PerMinute", 5_000),
+    ):
+        quotas.write("limit", value, limit=limit)
+    quotas.write("rate/net_usage", 900, method="Publish")
+    [finding] = await quotas.look()
+    assert "(900 of 1,000)" in finding.text
+
+
 async def test_a_quota_that_was_exceeded_is_a_problem(quotas: Quotas) -> None:
     quotas.write("exceeded", True, limit="PublishPerMinutePerProject")
     [finding] = await quotas.look()

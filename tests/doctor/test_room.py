@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
-from shared.room import counted, duration, size
+from shared.room import counted, duration, look_at_room, size
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,14 @@ def test_sizes(count: float, text: str) -> None:
 )
 def test_times(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(("needed", "state"), [(0, "good"), (2 << 30, "warning"), (4 << 30, "problem")])
+def test_room_is_wanted_for_a_copy_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: int, state: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 30))
+    assert look_at_room(tmp_path / "not" / "there", needed=needed).state == state
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 rows"), (1, "1 row"), (1_200, "1,200 rows")])
