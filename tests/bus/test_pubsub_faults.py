@@ -561,6 +561,8 @@ async def test_a_reader_is_told_when_whoever_listens_there_says_nothing(
             await bus.pull(max_messages=1, max_bytes=1_000, wait_seconds=20)
         with pytest.raises(UnreachableError):
             await bus.publish([Message(b"x")])
+        with pytest.raises(UnreachableError):
+            await bus.dead_letters(limit=1)  # and not that there are none
         await bus.close()
 
 
