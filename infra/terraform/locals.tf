@@ -36,10 +36,14 @@ locals {
     }
   }
 
-  # Pub/Sub moves dead letters itself, as an account of its own, whose name has the project's number in it.
-  # A bucket knows that number, so that nothing has to be looked up before the first plan.
-  project_number = one(distinct([for bucket in google_storage_bucket.state : bucket.project_number]))
-  pubsub_agent   = "serviceAccount:service-${local.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  # Pub/Sub moves dead letters itself, as an account whose name has the project's number in it. A bucket knows
+  # that number, so that nothing has to be looked up before the first plan; each organization asks its own, so
+  # that a new one does not make the number of the others unknown.
+  project_numbers = { for name, bucket in google_storage_bucket.state : name => bucket.project_number }
+  project_number  = local.project_numbers[keys(local.organizations)[0]]
+  pubsub_agents = {
+    for name, number in local.project_numbers : name => "serviceAccount:service-${number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+  }
 
   # What a service reads from its environment; docs/configuration.md has every variable. The environment comes
   # before the configuration file, so that a file from a laptop does not lead the services elsewhere.

@@ -40,7 +40,7 @@ output "next_commands" {
       [
         "terraform output -json token_commands   # the token, if it is not there yet: run the one of ${name}",
         "gcloud run jobs execute ${one.base}-backfill --region ${var.region} --project ${var.project}",
-        "eval \"$(terraform output -json environment | jq -r .${name})\" && productive-ingest doctor",
+        "eval \"$(terraform output -json environment | jq -r '.\"${name}\"')\" && productive-ingest doctor",
       ],
       one.webhooks ? [
         "productive-ingest webhooks register --url ${google_cloud_run_v2_service.ingest[name].uri}",

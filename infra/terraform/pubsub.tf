@@ -105,7 +105,7 @@ resource "google_pubsub_topic_iam_member" "dead_agent" {
 
   topic  = google_pubsub_topic.dead[each.key].id
   role   = "roles/pubsub.publisher"
-  member = local.pubsub_agent
+  member = local.pubsub_agents[each.value.organization]
 }
 
 resource "google_pubsub_subscription_iam_member" "dead_agent" {
@@ -113,5 +113,5 @@ resource "google_pubsub_subscription_iam_member" "dead_agent" {
 
   subscription = google_pubsub_subscription.bus[each.key].id
   role         = "roles/pubsub.subscriber"
-  member       = local.pubsub_agent
+  member       = local.pubsub_agents[each.value.organization]
 }

@@ -63,5 +63,5 @@ resource "google_storage_bucket_iam_member" "archive" {
 
   bucket = google_storage_bucket.state[each.value.organization].name
   role   = each.value.role
-  member = local.pubsub_agent
+  member = local.pubsub_agents[each.value.organization]
 }

@@ -1,0 +1,1 @@
+"""Checks of infra/terraform that need neither Google Cloud nor Terraform."""
