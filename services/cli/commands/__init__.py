@@ -9,6 +9,7 @@ from services.cli.commands.check import check
 from services.cli.commands.deadletters import deadletters
 from services.cli.commands.demo import demo
 from services.cli.commands.doctor import doctor
+from services.cli.commands.init import init
 from services.cli.commands.purge import purge
 from services.cli.commands.query import query
 from services.cli.commands.resync import resync
@@ -24,6 +25,7 @@ from services.cli.commands.writer import writer
 
 COMMANDS: tuple[click.Command, ...] = (
     demo,
+    init,
     check,
     doctor,
     tables,

@@ -1,0 +1,1 @@
+"""What `init` asks, checks and writes: an installation on Google Cloud, described in two files."""
