@@ -24,7 +24,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `missing_count`, `extra_count` and `different_count` say how many there are. No differences are the
     `unlisted_count` rows that Productive has although its list does not show them, and a table that it does
-    not give to this token: `unavailable` is the reason.
+    not give to this token: `unavailable` is the reason. What was written in the last `late_seconds` may not
+    show yet.
     """
 
     table: str
@@ -38,6 +39,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     different: tuple[RowDifference, ...] = ()
     different_count: int = 0
     unlisted_count: int = 0
+    late_seconds: float = 0.0
     unavailable: str = ""
     failed: str = ""
 

@@ -25,7 +25,7 @@ from shared.productive import Learned, ListQuery, Page, ProductiveClient, Unavai
 from shared.productive.jsonapi import identifier
 from shared.record import Drift, Normalizer, OwnColumn, Record, Version
 from shared.record.keepout import KeepOut, NothingKeptOut
-from shared.warehouse.port import StoredVersion, TableSchema, Warehouse
+from shared.warehouse.port import StoredVersion, TableSchema, TableState, Warehouse
 
 __all__ = ["Findings", "RowDifference", "Verdict", "VerifyEnvironment", "examine", "verify"]
 
@@ -113,9 +113,9 @@ class _TableVerification:
                 await self._compare(page.resources, page.observed_us)
             if total != rows or self._missing:
                 await self._compare_ids()
-        return await self._findings(started_us, total, rows)
+        return await self._findings(started_us, total, state)
 
-    async def _findings(self, started_us: int, total: int | None, rows: int) -> Findings:
+    async def _findings(self, started_us: int, total: int | None, state: TableState | None) -> Findings:
         shown, most = self._env.most_ids, self._env.most_findings
         unlisted = await self._unlisted()
         missing, extra = sorted(self._missing), sorted(set(self._extra) - unlisted)
@@ -123,7 +123,8 @@ class _TableVerification:
         verdict = Verdict(
             table=self._name,
             in_productive=total,
-            in_warehouse=rows,
+            in_warehouse=state.rows if state else 0,
+            late_seconds=state.late_seconds if state else 0.0,
             sampled=self._sampled,
             missing=tuple(missing[:shown]),
             missing_count=len(missing),

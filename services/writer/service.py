@@ -127,7 +127,9 @@ class Writer:
             await asyncio.sleep(self._env.limits.extend_seconds)
             held = self._held()
             if held:
-                await self._env.bus.extend(held)
+                # A bus that does not answer now may do so the next time, before the leases end.
+                with contextlib.suppress(IngestError):
+                    await self._env.bus.extend(held)
 
     def _held(self) -> list[str]:
         return self._gathering.lease_ids() + self._writing.lease_ids()

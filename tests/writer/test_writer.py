@@ -18,7 +18,7 @@ from shared.bus import Bus, Message, open_bus
 from shared.catalog import load_catalog
 from shared.catalog.selection import SelectionRules, select
 from shared.clock import SystemClock
-from shared.errors import ConfigError, HaltedError, StorageError
+from shared.errors import ConfigError, HaltedError, StorageError, UnreachableError
 from shared.objects import Objects, open_objects
 from shared.record import Record, RecordBatch, Source, Value, Version
 from shared.record.codec import BatchCodec
@@ -293,3 +293,45 @@ async def test_a_writer_that_is_stopped_has_written_what_it_took(place: Place) -
     assert sum(place.totals.applied.values()) + waiting == 50
     await place.drain()
     assert await place.rows("select count(*) from deals") == [(50,)]
+
+
+async def test_leases_are_kept_again_after_a_bus_that_did_not_answer(place: Place) -> None:
+    bus = _Forgetful(place.bus)
+    await place.publish(upsert("1", 1))
+    writer = place.writer(replace(LIMITS, extend_seconds=0.01), bus=bus, warehouse=_Waiting(bus.kept))
+    writer.drain()
+    await writer.run()
+    assert bus.asked >= 3
+
+
+class _Forgetful:
+    """A bus that does not answer the first two times that leases are to be kept."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.asked = 0
+        self.kept = asyncio.Event()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._bus, name)
+
+    async def extend(self, lease_ids: Sequence[str]) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise UnreachableError("nobody answers")
+        await self._bus.extend(lease_ids)
+        self.kept.set()
+
+
+class _Waiting:
+    """A warehouse that has written only once the leases were kept."""
+
+    def __init__(self, kept: asyncio.Event) -> None:
+        self._kept = kept
+
+    async def ensure_table(self, schema: TableSchema) -> None:
+        pass
+
+    async def write(self, schema: TableSchema, rows: Sequence[Row]) -> WriteOutcome:
+        await self._kept.wait()
+        return WriteOutcome(applied=len(rows), stale=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ async def _changing(invocation: Invocation) -> AsyncIterator[tuple[World, _Chang
 async def _states(invocation: Invocation, tables: Mapping[str, Any]) -> Mapping[str, TableState]:
     try:
         async with open_for_reading(invocation.settings, invocation.output) as warehouse:
-            states = {name: await warehouse.state(name) for name in tables}
+            states = dict(zip(tables, await asyncio.gather(*map(warehouse.state, tables)), strict=True))
     except (BusyError, StorageError) as error:
         invocation.output.note(error.message, style="yellow")
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -76,7 +77,8 @@ async def _states(invocation: Invocation, world: World) -> Mapping[str, TableSta
         except (BusyError, StorageError) as error:
             invocation.output.note(error.message, style="yellow")
             return {}
-        states = {name: await warehouse.state(name) for name in world.tables}
+        found = await asyncio.gather(*map(warehouse.state, world.tables))
+        states = dict(zip(world.tables, found, strict=True))
     return {name: state for name, state in states.items() if state is not None}
 
 

@@ -173,6 +173,8 @@ def _findings(verdict: Verdict) -> Iterator[str]:
         yield f"{verdict.different_count:,} rows differ"
     if verdict.unlisted_count:
         yield f"{verdict.unlisted_count:,} that its list does not show"
+    if verdict.late_seconds and not verdict.right:
+        yield f"what was written in the last {verdict.late_seconds / 60:.0f} minutes may not show yet"
 
 
 def _shown(ids: Sequence[str], count: int) -> str:

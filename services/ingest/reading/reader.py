@@ -132,7 +132,7 @@ class Reader:
             )
             self._at_hand = [delivery.lease_id for delivery in deliveries]
             pause = await self._see_to(await self._sort(deliveries))
-            if not deliveries and self._draining and (await self._env.intake.backlog()).messages == 0:
+            if not deliveries and self._draining and await self._env.intake.is_drained():
                 self._empty.set()
         except IngestError as error:
             pause = self._troubles.add("intake", error)

@@ -2,7 +2,8 @@
 
 - `connect.py`: from a URL to a bus; `names.py`: what a URL names; `provisioning.py`: what is missing is made.
 - `adapter.py`: the port's calls.
-- `pulling.py`: messages asked for by a request. `publishing.py`, `acking.py`: requests gathered from what concurrent callers want, by `batching.py`.
+- `pulling.py`: messages asked for by a request. `publishing.py`, `acking.py`: requests gathered from what
+  concurrent callers want, by `batching.py`.
 - `streaming.py`: the open stream of messages; `holding.py`: what it brought and whose lease that is.
 - `letters.py`: a dead letter as a message; `listing.py`: the dead letters, held while they are listed.
 - `sweeping.py`: everything that can be seen, once; `counting.py`: what waits, from Cloud Monitoring.
