@@ -14,11 +14,15 @@ from typing import Final
 
 
 class ServiceRole(StrEnum):
-    """Who does something: one service account each, or a person with all the commands."""
+    """Who does something: one service account each, or a person with all the commands.
+
+    `webhooks` is a scheduled `webhooks verify --replay`, which alone may change the webhooks' tokens.
+    """
 
     SERVE = "serve"
     BACKFILL = "backfill"
     WRITER = "writer"
+    WEBHOOKS = "webhooks"
     OPERATOR = "operator"
 
 
@@ -53,12 +57,12 @@ class Right:
     why: str
 
 
-_SERVE, _BACKFILL, _WRITER, _OPERATOR = ServiceRole
+_SERVE, _BACKFILL, _WRITER, _WEBHOOKS, _OPERATOR = ServiceRole
 _PUBLISHER, _SUBSCRIBER, _VIEWER = "roles/pubsub.publisher", "roles/pubsub.subscriber", "roles/pubsub.viewer"
 _TOPICS: Final = (
-    (Resource.RECORDS_TOPIC, {_SERVE, _BACKFILL}, "publish records"),
+    (Resource.RECORDS_TOPIC, {_SERVE, _BACKFILL, _WEBHOOKS}, "publish records"),
     (Resource.RECORDS_DEAD_TOPIC, {_SERVE, _BACKFILL, _WRITER}, "set dead letters aside"),
-    (Resource.INTAKE_TOPIC, {_SERVE}, "publish webhooks' deliveries"),
+    (Resource.INTAKE_TOPIC, {_SERVE, _WEBHOOKS}, "publish webhooks' deliveries"),
     (Resource.INTAKE_DEAD_TOPIC, {_SERVE}, "set dead letters aside"),
 )
 _SUBSCRIPTIONS: Final = (
@@ -106,28 +110,28 @@ RIGHTS: Final[tuple[Right, ...]] = (
         Resource.API_TOKEN,
         "roles/secretmanager.secretAccessor",
         ["secretmanager.versions.access"],
-        {_SERVE, _BACKFILL},
+        {_SERVE, _BACKFILL, _WEBHOOKS},
         "read Productive's API token",
     ),
     _right(
         Resource.WEBHOOK_TOKENS,
         "roles/secretmanager.secretAccessor",
         ["secretmanager.versions.access"],
-        {_SERVE},
+        {_SERVE, _WEBHOOKS},
         "check webhooks' signatures",
     ),
     _right(
         Resource.WEBHOOK_TOKENS,
         "roles/secretmanager.secretVersionManager",
         ["secretmanager.versions.add", "secretmanager.versions.destroy", "secretmanager.versions.list"],
-        (),
+        {_WEBHOOKS},
         "keep new webhooks' tokens",
     ),
     _right(
         Resource.HASH_KEY,
         "roles/secretmanager.secretAccessor",
         ["secretmanager.versions.access"],
-        {_SERVE, _BACKFILL},
+        {_SERVE, _BACKFILL, _WEBHOOKS},
         "make pseudonyms, where columns are hashed",
     ),
     _right(

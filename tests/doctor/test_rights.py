@@ -50,6 +50,16 @@ def test_no_service_may_do_more_than_it_does(service: ServiceRole) -> None:
     }
 
 
+def test_only_who_looks_after_the_webhooks_may_change_their_tokens() -> None:
+    held = {
+        role: permissions_of([right for right in RIGHTS if role in right.services]) for role in ServiceRole
+    }
+    may_change = {role for role, permissions in held.items() if "secretmanager.versions.add" in permissions}
+    assert may_change == {ServiceRole.WEBHOOKS, ServiceRole.OPERATOR}
+    assert "pubsub.subscriptions.consume" not in held[ServiceRole.WEBHOOKS]
+    assert not any(permission.startswith("bigquery.") for permission in held[ServiceRole.WEBHOOKS])
+
+
 def test_only_the_right_to_ask_and_to_look_are_given_on_a_project() -> None:
     on_projects = [right for right in RIGHTS if right.resource is Resource.PROJECT]
     assert permissions_of(on_projects) == ["bigquery.jobs.create", "monitoring.timeSeries.list"]
