@@ -59,6 +59,7 @@ lint: $(DEV) ## formatting, lint rules and types
 	@$(BIN)/mypy
 	@$(BIN)/python scripts/generate_catalog.py --check
 	@$(BIN)/python scripts/metrics_page.py --check
+	@$(BIN)/python -m scripts.terraform_checks
 	@$(BIN)/python scripts/costs_page.py --check
 
 format: $(DEV) ## format the code

@@ -7,7 +7,7 @@ locals {
 
   # `backfill` ends with a table of what it read, one line per table that was read to its end (see
   # services/cli/render/summary.py; a test holds the two together).
-  crawled_line = "^[a-z][a-z0-9_]*[[:space:]][^0-9]*[[:space:]][0-9]+[[:space:]][0-9]+[[:space:]][0-9]+$"
+  crawled_line = "^[a-z][a-z0-9_]*[[:space:]][[:^cntrl:]]*[[:space:]][0-9]+[[:space:]][0-9]+[[:space:]][0-9]+$"
 
   log_metrics = {
     tables-crawled = {

@@ -13,14 +13,7 @@ variable "project" {
 }
 
 variable "organizations" {
-  description = <<-EOT
-    The organizations of Productive, by a short name of your choice that becomes a part of all names.
-    organization_id: the number before the first dash in Productive's web address.
-    dataset: the BigQuery dataset; default: prefix_name.
-    config_file: a productive-ingest.toml with tables, columns and everything else that is in
-    docs/configuration.md, seen from the folder where terraform runs; what this module sets comes first.
-    webhooks: false leaves the receiver out, so that changes come with the next crawl only.
-  EOT
+  description = "The organizations of Productive, by a short name of your choice that becomes a part of all names. organization_id: the number before the first dash in Productive's web address. dataset: the BigQuery dataset (default: the prefix and the short name). config_file: a productive-ingest.toml with tables, columns and whatever else is in docs/configuration.md, seen from the folder where terraform runs; what this module sets comes before it. webhooks: false leaves the receiver out, so that changes come with the next crawl only."
   type = map(object({
     organization_id = string
     dataset         = optional(string)
