@@ -1,6 +1,6 @@
 output "image_repository" {
   description = "Where the image is pushed to; its address with a tag or digest is the variable `image`."
-  value       = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}/productive-ingest"
+  value       = local.repository
 }
 
 output "webhook_urls" {
@@ -34,8 +34,10 @@ output "next_commands" {
   description = "What is to be done after an apply, in order, by organization."
   value = {
     for name, one in local.organizations : name => var.image == "" ? [
-      "gcloud builds submit --config cloudbuild.yaml --substitutions _IMAGE=${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}/productive-ingest:latest --project ${var.project} ../..",
-      "terraform apply -var image=${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}/productive-ingest:latest",
+      "TAG=$(git rev-parse --short HEAD)",
+      "gcloud builds submit --config ../../cloudbuild.yaml --substitutions _IMAGE=${local.repository}:$TAG --project ${var.project} ../..",
+      "echo \"image = \\\"${local.repository}:$TAG\\\"\" > image.auto.tfvars",
+      "terraform apply",
       ] : concat(
       [
         "terraform output -json token_commands   # the token, if it is not there yet: run the one of ${name}",

@@ -1,3 +1,7 @@
+locals {
+  repository = "${var.region}-docker.pkg.dev/${var.project}/${google_artifact_registry_repository.images.repository_id}/productive-ingest"
+}
+
 # Where the image is. Cloud Run's own account reads it, as everything in the same project.
 resource "google_artifact_registry_repository" "images" {
   repository_id = var.prefix

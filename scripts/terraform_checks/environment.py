@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
-from scripts.terraform_checks.module import Module, texts
+from scripts.terraform_checks.module import Module
 from shared.config import TOKEN_VARIABLE
 from shared.config.settings import SETTINGS
 
@@ -29,11 +29,19 @@ LEFT_OUT: Final[Mapping[str, str]] = {
 def set_by(module: Module) -> frozenset[str]:
     """All names that the module gives to any service."""
     places = [module.locals["environment"], *module.resources.values()]
-    found: set[str] = set()
-    for place in places:
-        for text in texts(place):
-            found |= set(re.findall(r"\b([A-Z][A-Z0-9_]{2,}) = ", text))
-    return frozenset(found)
+    return frozenset(name for place in places for name in _names(place))
+
+
+def _names(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from re.findall(r"\b([A-Z][A-Z0-9_]{2,}) = ", value)
+    elif isinstance(value, Mapping):
+        yield from (key for key in value if re.fullmatch(r"[A-Z][A-Z0-9_]{2,}", key))
+        for one in value.values():
+            yield from _names(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _names(one)
 
 
 def check(module: Module) -> Iterator[str]:
