@@ -299,10 +299,11 @@ def test_tables_are_kept_on_the_continent_of_the_services(region: str, location:
     assert location_for(region) == location
 
 
+@pytest.mark.timeout(60)
 def test_at_a_terminal_it_asks_again_until_an_answer_fits_and_never_shows_the_token(
     agency: Town, checkout: Path
 ) -> None:
-    primary, terminal = os.openpty()
+    primary, secondary = os.openpty()
     with resource_manager(200, ACTIVE) as address:
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         environ = {**kept, **variables(agency, address), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
@@ -310,42 +311,56 @@ def test_at_a_terminal_it_asks_again_until_an_answer_fits_and_never_shows_the_to
         process = subprocess.Popen(
             [sys.executable, "-m", "services.cli", "init"],
             env=environ,
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
+            stdin=secondary,
+            stdout=secondary,
+            stderr=secondary,
             start_new_session=True,
         )
-        os.close(terminal)
+        os.close(secondary)
         try:
-            shown = ""
+            terminal = Terminal(primary)
             for question, answer in (
-                ("project", "Acme Data"),
-                ("It has to be", ""),
-                ("project", "acme-data"),
+                ("Google Cloud project", "Acme Data"),
+                ("It has to be", None),
+                ("Google Cloud project", "acme-data"),
                 ("short name", ""),
                 ("Region", "europe-west4"),
                 ("tables are kept", ""),
                 ("alerts", ""),
-                ("token", agency.sandbox.token),
+                ("API token", agency.sandbox.token),
             ):
-                shown += heard(primary, question)
-                if question != "It has to be":
-                    os.write(primary, f"{answer}\n".encode())
-            shown += heard(primary, "Written")
+                terminal.hear(question)
+                if answer is not None:
+                    terminal.hear(":")
+                    terminal.answer(answer)
+            terminal.hear("Written")
             assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()
             os.close(primary)
-    assert agency.sandbox.token not in shown
+    assert agency.sandbox.token not in terminal.shown
     written = (checkout / FILES[0]).read_text()
     assert "  main = {" in written
     assert '"europe-west4"' in written
 
 
-def heard(terminal: int, text: str) -> str:
-    """What is shown up to and with this text; the test's own time limit ends a wait in vain."""
-    shown = ""
-    while text not in shown:
-        shown += os.read(terminal, 1024).decode(errors="replace")
-    return shown
+class Terminal:
+    """What a person at a terminal sees, piece by piece; the test's own time limit ends a wait in vain."""
+
+    def __init__(self, primary: int) -> None:
+        self._primary = primary
+        self._ahead = ""
+        self.shown = ""
+
+    def hear(self, text: str) -> None:
+        """Return once this has been shown, after all that was heard before."""
+        while text not in self._ahead:
+            more = os.read(self._primary, 1024).decode(errors="replace")
+            self._ahead += more
+            self.shown += more
+        self._ahead = self._ahead.partition(text)[2]
+
+    def answer(self, text: str) -> None:
+        """Type a line."""
+        os.write(self._primary, f"{text}\n".encode())

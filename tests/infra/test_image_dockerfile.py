@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path, PurePosixPath
 
@@ -100,3 +102,11 @@ def test_the_context_holds_what_is_copied_and_nothing_that_could_be_secret(tmp_p
         ".git/config",
     ):
         assert not context.has(PurePosixPath(secret))
+
+
+@pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed here")
+def test_gcloud_uploads_what_the_image_is_made_of_and_nothing_else() -> None:
+    command = ["gcloud", "meta", "list-files-for-upload", str(ROOT)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    context = {str(path) for path in Context.of(ROOT).files()}
+    assert set(told) == context | {"Dockerfile", ".dockerignore"}
