@@ -451,8 +451,10 @@ async def test_a_bus_is_not_drained_while_something_that_was_put_off_is_to_come(
     assert not await bus.is_drained()
     await world.let_pass(51)
     await bus.ack([(await take_one(bus)).lease_id])
-    await world.let_pass(SETTINGS.quiet_seconds + 0.1)
-    assert await bus.is_drained()
+    # The watch on silent streams may just have opened a new one, from when on it has to be quiet.
+    async with asyncio.timeout(10):
+        while not await bus.is_drained():
+            await world.let_pass(SETTINGS.quiet_seconds + 0.1)
 
 
 async def test_a_bus_that_cannot_be_reached_is_not_taken_to_be_drained(world: World) -> None:
@@ -600,6 +602,10 @@ async def test_what_a_reader_that_is_killed_had_goes_to_another(world: World) ->
         process.kill()
         await process.wait()
     assert 1 <= taken <= 10
+    async with asyncio.timeout(10):
+        # Until Pub/Sub sees that its stream is gone, it would deliver to it.
+        while world.server.streams:  # noqa: ASYNC110 -- at the other end of a line
+            await asyncio.sleep(0.01)
     world.clock.advance(world.lease_seconds + 1)
     world.state.tick()
     assert len(await take(bus, count=29)) == 29
