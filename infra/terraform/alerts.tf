@@ -15,11 +15,6 @@ locals {
       filter = "resource.type=\"cloud_run_job\" AND resource.labels.job_name=~\"^${local.bases}-backfill$\" AND textPayload=~\"${local.crawled_line}\""
       labels = { table = "REGEXP_EXTRACT(textPayload, \"^([a-z][a-z0-9_]*)\")" }
     }
-    errors = {
-      about  = "Log lines of the receiver and the writer that want somebody to look"
-      filter = "severity>=ERROR AND ((resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^${local.bases}-ingest$\") OR (resource.type=\"cloud_run_worker_pool\" AND resource.labels.worker_pool_name=~\"^${local.bases}-writer$\"))"
-      labels = {}
-    }
   }
 
   # Conditions with a threshold. `over` is the time that a value is taken of, `for` how long it has to hold.
@@ -62,17 +57,10 @@ locals {
     }
     receiver-gone = {
       name    = "the receiver cannot be reached"
-      filter  = "resource.type = \"uptime_url\" AND metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id = monitoring.regex.full_match(\"${var.prefix}-.*\")"
+      filter  = "resource.type = \"uptime_url\" AND metric.type = \"monitoring.googleapis.com/uptime_check/check_passed\" AND metric.labels.check_id = monitoring.regex.full_match(\"${local.bases}-ingest-.*\")"
       aligner = "ALIGN_NEXT_OLDER", over = 1200, reducer = "REDUCE_COUNT_FALSE", by = ["resource.label.host"]
       above   = 1, hold = 300, severity = "CRITICAL"
       help    = "More than one of Google's places around the world does not get the receiver's answer. See the service's log and revisions; afterwards `productive-ingest webhooks verify --replay`."
-    }
-    errors = {
-      name    = "the receiver or the writer reports errors"
-      filter  = "resource.type = one_of(\"cloud_run_revision\", \"cloud_run_worker_pool\") AND metric.type = \"logging.googleapis.com/user/${var.prefix}-errors\""
-      aligner = "ALIGN_SUM", over = 300, reducer = "REDUCE_SUM", by = []
-      above   = 0, hold = 0, severity = "WARNING"
-      help    = "A line of severity ERROR says what happened and what to do: `gcloud logging read 'severity>=ERROR' --freshness 1h`."
     }
   }
 
@@ -159,6 +147,38 @@ resource "google_monitoring_alert_policy" "threshold" {
   }
 
   depends_on = [google_logging_metric.ours]
+}
+
+# A line of severity ERROR says what happened and what to do, so the line itself is the alert. Those of jobs are
+# left to the alerts on their executions: a crawl that finds another one at work says so with an error, too.
+resource "google_monitoring_alert_policy" "errors" {
+  count = length(local.running) > 0 ? 1 : 0
+
+  display_name          = "${var.prefix}: the receiver or the writer reports an error"
+  combiner              = "OR"
+  severity              = "WARNING"
+  notification_channels = local.channels
+  user_labels           = local.labels
+
+  documentation {
+    content   = "The log line says what happened, and what to do: `gcloud logging read 'severity>=ERROR' --freshness 1h`. docs/exit-codes.md has the meaning of exit codes."
+    mime_type = "text/markdown"
+  }
+
+  conditions {
+    display_name = "a line of severity ERROR"
+
+    condition_matched_log {
+      filter = "severity>=ERROR AND ((resource.type=\"cloud_run_revision\" AND resource.labels.service_name=~\"^${local.bases}-ingest$\") OR (resource.type=\"cloud_run_worker_pool\" AND resource.labels.worker_pool_name=~\"^${local.bases}-writer$\"))"
+    }
+  }
+
+  alert_strategy {
+    auto_close = "86400s"
+    notification_rate_limit {
+      period = "3600s"
+    }
+  }
 }
 
 # Freshness of each table: it has been read to its end before, and now was not for hours. A table that Productive

@@ -16,31 +16,34 @@ resource "google_monitoring_dashboard" "overview" {
     mosaicLayout = {
       columns = 48
       tiles = [
-        for index, chart in local.charts : {
-          xPos   = (index % 2) * 24
-          yPos   = floor(index / 2) * 16
-          width  = 24
-          height = 16
-          widget = {
-            title = chart.title
-            xyChart = {
-              dataSets = [{
-                plotType = "LINE"
-                timeSeriesQuery = {
-                  timeSeriesFilter = {
-                    filter = chart.filter
-                    aggregation = {
-                      alignmentPeriod    = "300s"
-                      perSeriesAligner   = chart.aligner
-                      crossSeriesReducer = chart.reducer
-                      groupByFields      = chart.by
+        # A position of 0 is left out: Monitoring leaves it out, too, and each plan would find a difference.
+        for index, chart in local.charts : merge(
+          index % 2 == 0 ? {} : { xPos = 24 },
+          index < 2 ? {} : { yPos = floor(index / 2) * 16 },
+          {
+            width  = 24
+            height = 16
+            widget = {
+              title = chart.title
+              xyChart = {
+                dataSets = [{
+                  plotType = "LINE"
+                  timeSeriesQuery = {
+                    timeSeriesFilter = {
+                      filter = chart.filter
+                      aggregation = {
+                        alignmentPeriod    = "300s"
+                        perSeriesAligner   = chart.aligner
+                        crossSeriesReducer = chart.reducer
+                        groupByFields      = chart.by
+                      }
                     }
                   }
-                }
-              }]
+                }]
+              }
             }
-          }
-        }
+          },
+        )
       ]
     }
   })

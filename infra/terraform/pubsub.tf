@@ -5,6 +5,11 @@ resource "google_pubsub_topic" "bus" {
   name   = each.value.name
   labels = each.value.labels
 
+  # What is on its way stays in the region, from wherever it is published.
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
+
   depends_on = [google_project_service.api]
 }
 
@@ -13,6 +18,10 @@ resource "google_pubsub_topic" "dead" {
 
   name   = "${each.value.name}-dead"
   labels = each.value.labels
+
+  message_storage_policy {
+    allowed_persistence_regions = [var.region]
+  }
 
   depends_on = [google_project_service.api]
 }
@@ -71,7 +80,8 @@ resource "google_pubsub_subscription" "archive" {
   labels = each.value.labels
 
   message_retention_duration = "604800s"
-  ack_deadline_seconds       = 300
+  # No file may take longer to be filled than this.
+  ack_deadline_seconds = 600
 
   expiration_policy {
     ttl = ""
@@ -86,7 +96,7 @@ resource "google_pubsub_subscription" "archive" {
     bucket          = google_storage_bucket.state[each.value.organization].name
     filename_prefix = "${local.archive_folder}/${each.value.bus}/"
     filename_suffix = ".avro"
-    max_duration    = "600s"
+    max_duration    = "300s"
     max_bytes       = 10000000
 
     # With the attributes: they hold the reason, and what of the body is compressed.

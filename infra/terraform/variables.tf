@@ -295,7 +295,7 @@ variable "dead_letter_archive_days" {
 }
 
 variable "bigquery_kms_key" {
-  description = "A key of Cloud KMS that encrypts the tables, like projects/P/locations/L/keyRings/R/cryptoKeys/K, in the location of the datasets; empty: Google's own key."
+  description = "A key of Cloud KMS that encrypts the tables, like projects/P/locations/L/keyRings/R/cryptoKeys/K, in the location of the datasets; empty: Google's own key. BigQuery's account has to be there before: `bq show --encryption_service_account --project_id PROJECT` makes it."
   type        = string
   default     = ""
 
