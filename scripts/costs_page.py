@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from scripts.costs_example import FIFTY, REGION, knobs
 from services.cli.render.costs import basis, staleness_costs, total
 from shared.google.costs import TableUse, Usage, estimate
 from shared.google.prices import NOTED, REGIONS, sources
@@ -45,8 +46,22 @@ def _later() -> str:
     return _lines(replace(EXAMPLE, tables=tables))
 
 
-def _lines(usage: Usage) -> str:
-    lines = estimate(usage, REGIONS["us"])
+def _fifty() -> str:
+    return _lines(FIFTY, REGION)
+
+
+def _knobs() -> str:
+    rows = ["| With | Then | USD a month | Change |", "| --- | --- | ---: | ---: |"]
+    base = total(estimate(FIFTY, REGIONS[REGION]))
+    for knob in knobs():
+        dollars = total(estimate(knob.usage, REGIONS[REGION]))
+        change = f"{dollars - base:+,.2f}" if knob.usage != FIFTY else ""
+        rows.append(f"| {knob.setting} | {knob.meaning} | {dollars:,.2f} | {change} |")
+    return "\n".join(rows)
+
+
+def _lines(usage: Usage, region: str = "us") -> str:
+    lines = estimate(usage, REGIONS[region])
     rows = [f"| {line.service} | {line.dollars:,.2f} | {line.formula} |" for line in lines]
     return "\n".join(
         [
@@ -77,6 +92,8 @@ def _prices() -> str:
 
 
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "fifty": _fifty,
+    "knobs": _knobs,
     "example": _example,
     "later": _later,
     "staleness": _staleness,
