@@ -26,7 +26,7 @@ locals {
     { on = "secret", name = "productive_webhook_tokens", role = "roles/secretmanager.secretAccessor", who = ["ingest", "webhooks", "operator"], why = "check webhooks' signatures" },
     { on = "secret", name = "productive_webhook_tokens", role = "roles/secretmanager.secretVersionManager", who = ["webhooks", "operator"], why = "keep new webhooks' tokens" },
     { on = "secret", name = "column_hash_key", role = "roles/secretmanager.secretAccessor", who = ["ingest", "backfill", "webhooks", "operator"], why = "make pseudonyms, where columns are hashed" },
-    { on = "secret", name = "keep_out_key", role = "roles/secretmanager.secretAccessor", who = ["writer", "operator"], why = "know what a purge keeps out, where it keeps out any" },
+    { on = "secret", name = "keep_out_key", role = "roles/secretmanager.secretAccessor", who = ["backfill", "writer", "operator"], why = "know what a purge keeps out, where it keeps out any" },
 
     { on = "dataset", name = "warehouse", role = "roles/bigquery.dataViewer", who = ["backfill", "operator"], why = "compare what was read with what is stored" },
     { on = "dataset", name = "warehouse", role = "roles/bigquery.dataEditor", who = ["writer", "operator"], why = "make, alter and write the tables; to an operator, purge them" },

@@ -16,7 +16,8 @@ from typing import Final
 class ServiceRole(StrEnum):
     """Who does something: one service account each, or a person with all the commands.
 
-    `webhooks` is a scheduled `webhooks verify --replay`, which alone may change the webhooks' tokens.
+    `backfill` compares and verifies, too. `webhooks` is a scheduled `webhooks verify --replay`, which alone
+    may change the webhooks' tokens.
     """
 
     SERVE = "serve"
@@ -138,7 +139,7 @@ RIGHTS: Final[tuple[Right, ...]] = (
         Resource.KEEP_OUT_KEY,
         "roles/secretmanager.secretAccessor",
         ["secretmanager.versions.access"],
-        {_WRITER},
+        {_BACKFILL, _WRITER},
         "know what a purge keeps out, where it keeps out any",
     ),
     _right(
