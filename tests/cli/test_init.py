@@ -221,6 +221,16 @@ def test_a_project_that_nobody_can_be_asked_about_does_not_stop_it(agency: Town,
     assert json.loads(result.stdout)["project"]["state"] == "unknown"
 
 
+def test_on_a_laptop_without_googles_clients_it_goes_on(
+    agency: Town, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "shared.google.project")
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    found = json.loads(run(agency, "--json").stdout)
+    assert found["project"]["state"] == "unknown"
+    assert "not installed" in found["project"]["text"]
+
+
 def test_a_project_that_there_is_not_stops_it(agency: Town, checkout: Path) -> None:
     assert "may not see it" in refused(run(agency, manager=(403, {})), ConfigError)
 
