@@ -80,6 +80,9 @@ class GoogleProvider:
     def _apply(self, request: bytes) -> bytes:
         kind = _first(request, 1).decode()
         before, planned = _value(_first(request, 2)), _value(_first(request, 3))
+        if planned is None and _protected(kind, before):
+            problem = encode({1: 1, 2: f"{kind} {_name(before)} is protected"})
+            return encode({1: _dynamic(before), 3: [problem], 4: True})
         if planned is None:
             self.removed.append((kind, before))
             return encode({1: _dynamic(None)})
@@ -113,6 +116,20 @@ def google_provider() -> Iterator[tuple[GoogleProvider, Mapping[str, str]]]:
         yield provider, {"TF_REATTACH_PROVIDERS": json.dumps({"hashicorp/google": attach})}
     finally:
         server.stop(None).wait()
+
+
+def _protected(kind: str, resource: Mapping[str, Any]) -> bool:
+    """Whether the real provider would refuse to remove it, were there anything in it."""
+    match kind:
+        case "google_storage_bucket":
+            return not resource["force_destroy"]
+        case "google_bigquery_dataset":
+            return not resource["delete_contents_on_destroy"]
+    return bool(resource.get("deletion_protection"))
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    return next(str(resource[key]) for key in ("dataset_id", "secret_id", "name") if resource.get(key))
 
 
 def _made_up(kind: str, name: str, planned: Mapping[str, Any]) -> str:

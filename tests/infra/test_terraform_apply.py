@@ -299,6 +299,27 @@ def test_nothing_is_left_after_a_destroy_and_an_installation_begins_without_an_i
         )
 
 
+def test_a_destroy_leaves_nothing_but_the_data_and_says_so(tmp_path: Path) -> None:
+    alone = {**ACME, "organizations": {"acme": {"organization_id": "42"}}, "bigquery_kms_key": ""}
+    with terraform(tmp_path) as tool:
+        tool.set(alone)
+        tool.run("apply", "-auto-approve", "-input=false")
+        told = tool.run("destroy", "-auto-approve", "-input=false", fails=True)
+        assert "google_bigquery_dataset productive_acme is protected" in told
+        left = tool.run("state", "list").split()
+        # The APIs stay on in any case; what needs them is still there.
+        assert [one for one in left if not one.startswith("google_project_service.")] == [
+            'google_bigquery_dataset.warehouse["acme"]',
+            'google_secret_manager_secret.secret["acme/column_hash_key"]',
+            'google_secret_manager_secret.secret["acme/keep_out_key"]',
+            'google_storage_bucket.state["acme"]',
+        ]
+        tool.set({**alone, "keep_data": False})
+        tool.run("apply", "-auto-approve", "-input=false")
+        tool.run("destroy", "-auto-approve", "-input=false")
+        assert tool.run("state", "list").strip() == ""
+
+
 WRONG: Sequence[tuple[Mapping[str, Any], str]] = (
     ({"project": "My Project"}, "project is an id like"),
     ({"region": "EU"}, "not a multi-region"),
