@@ -34,13 +34,13 @@ output "next_commands" {
   description = "What is to be done after an apply, in order, by organization."
   value = {
     for name, one in local.organizations : name => var.image == "" ? [
+      "terraform output -json token_commands   # a service without the token does not start: run the one of ${name}",
       "TAG=$(git rev-parse --short HEAD)",
       "gcloud builds submit --config ../../cloudbuild.yaml --substitutions _IMAGE=${local.repository}:$TAG --project ${var.project} ../..",
       "echo \"image = \\\"${local.repository}:$TAG\\\"\" > image.auto.tfvars",
       "terraform apply",
       ] : concat(
       [
-        "terraform output -json token_commands   # the token, if it is not there yet: run the one of ${name}",
         "gcloud run jobs execute ${one.base}-backfill --region ${var.region} --project ${var.project}",
         "eval \"$(terraform output -json environment | jq -r '.\"${name}\"')\" && productive-ingest doctor",
       ],
