@@ -18,8 +18,9 @@ from tests.google.pubsub_emulator import EmulatorMissingError, running_emulator
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One for these tests and no longer: it is busy with what nobody acked for as long as it lives."""
     try:
         with running_emulator(tmp_path_factory.mktemp("pubsub") / "emulator.log") as address:
             yield address

@@ -47,7 +47,7 @@ def running_emulator(log: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "JAVA_OPTS": "-Xmx256m"}
+    environment = {**os.environ, "JAVA_OPTS": "-Xmx512m"}
     with log.open("wb") as output:
         # The script becomes the Java process, so that its id is the server's.
         process = subprocess.Popen(
