@@ -142,6 +142,7 @@ class Home:
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 -- one call into the system and no more
         )
         return Started(process)
 
@@ -192,6 +193,11 @@ class Started:
                 return line
             others.append(line)
         raise AssertionError(f"it ended without a line {beginning!r}:\n{''.join(others)}")
+
+
+def _hear_interrupts() -> None:
+    """A shell that starts the tests in the background has everything they start ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def rows_of(database: Path, table: str) -> dict[str, dict[str, Any]]:
