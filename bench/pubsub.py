@@ -17,9 +17,8 @@ from rich.console import Console
 
 from bench import pubsub_floor
 from bench.http_load import Taken, closed_load, open_load
-from bench.pubsub_process import running
-from bench.receiver import signed_request
-from bench.receiver_process import running_receiver
+from bench.processes import serving
+from bench.receiver import RECEIVER, signed_request
 from bench.report import Figure, Options, print_figures
 from shared.bus import Bus, BusSettings, Message
 from shared.bus.pubsub.connect import connect
@@ -37,12 +36,13 @@ _CONNECTIONS = 128
 async def measure(options: Options) -> list[Figure]:
     """Publishing and reading as ratios to raw calls, and signed webhooks to a handler that only reads."""
     figures = []
-    async with running(_SERVER, environment={}) as port:
+    async with serving(_SERVER) as port:
+        # For the clients here, and for the processes that are started from here.
         os.environ["PUBSUB_EMULATOR_HOST"] = address = f"127.0.0.1:{port}"
         try:
             for size, (length, count) in _SIZES.items():
                 figures += await _bus(address, size, length, count)
-            figures += await _receiver(options, address)
+            figures += await _receiver(options)
         finally:
             del os.environ["PUBSUB_EMULATOR_HOST"]
     return figures
@@ -103,14 +103,13 @@ async def _read(bus: Bus, count: int) -> None:
         await bus.ack([delivery.lease_id for delivery in deliveries])
 
 
-async def _receiver(options: Options, address: str) -> list[Figure]:
+async def _receiver(options: Options) -> list[Figure]:
     ours, bare, p99s = [], [], []
-    environment = {"PUBSUB_EMULATOR_HOST": address}
     for number in range(_ROUNDS):
-        folder = options.folder / f"pubsub-receiver-{number}"
-        async with running_receiver("bare", folder) as port:
+        folder = str(options.folder / f"pubsub-receiver-{number}")
+        async with serving(RECEIVER, "bare", folder) as port:
             bare.append(await _load(port))
-        async with running("bench.pubsub_process", str(folder), environment=environment) as port:
+        async with serving(RECEIVER, "pubsub", folder) as port:
             ours.append(await _load(port))
             half = ours[-1].rate / 2
             requests = [signed_request(number) for number in range(int(half * 3))]

@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 
 from bench.http_load import Taken, closed_load, open_load
-from bench.receiver_process import TOKEN, running_receiver
+from bench.processes import serving
+from bench.receiver_process import TOKEN
 from bench.report import Figure, Options
 
+RECEIVER = "bench.receiver_process"
 GOAL = 1 / 0.5
 P99_GOAL = 50.0
 _ROUNDS = 7
@@ -32,7 +34,7 @@ async def measure(options: Options) -> list[Figure]:
     ours, bare, p99s = [], [], []
     for number in range(_ROUNDS):
         bare.append(await _at_full_load("bare", options.folder / f"receiver-{number}"))
-        ours.append(await _at_full_load("ours", options.folder / f"receiver-{number}"))
+        ours.append(await _at_full_load("sqlite", options.folder / f"receiver-{number}"))
         half = await _at_half_load(ours[-1].rate / 2, options.folder / f"receiver-half-{number}")
         p99s.append(half.percentile(0.99) * 1000)
     rates = [taken.rate for taken in ours]
@@ -60,13 +62,13 @@ async def measure(options: Options) -> list[Figure]:
 
 
 async def _at_full_load(kind: str, folder: Path) -> Taken:
-    async with running_receiver(kind, folder) as port:
+    async with serving(RECEIVER, kind, str(folder)) as port:
         await closed_load(port, _requests(500), _CONNECTIONS)
         return _all_good(await closed_load(port, _requests(_REQUESTS), _CONNECTIONS))
 
 
 async def _at_half_load(rate: float, folder: Path) -> Taken:
-    async with running_receiver("ours", folder) as port:
+    async with serving(RECEIVER, "sqlite", str(folder)) as port:
         return _all_good(await open_load(port, _requests(int(rate * 3)), _CONNECTIONS, rate))
 
 

@@ -1,14 +1,14 @@
-"""A receiver on a new SQLite bus, or a bare handler to compare it with, in a process of its own.
+"""A receiver on a new SQLite bus or on Pub/Sub, or a bare handler to compare it with.
 
-`python -m bench.receiver_process ours|bare FOLDER` prints the port and serves until it is terminated.
+`python -m bench.receiver_process sqlite|pubsub|bare FOLDER` prints the port and serves until it is
+terminated; Pub/Sub is the stand-in at PUBSUB_EMULATOR_HOST.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -22,6 +22,7 @@ from shared.secrets import Secret
 from shared.urls import url_of
 
 TOKEN = "5f0c1a3e-3b1d-4b52-9a53-0f3f1f8b7f11"
+_ON_PUBSUB = "pubsub://agency-data/deliveries"
 _ROOMY = BusSettings(max_bytes=4 << 30)
 
 
@@ -35,25 +36,10 @@ class _OneToken:
         return False
 
 
-@asynccontextmanager
-async def running_receiver(kind: str, folder: Path) -> AsyncIterator[int]:
-    """The port of one, until the body ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.receiver_process", kind, str(folder), stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        if process.stdout is None:
-            raise RuntimeError("the receiver has no standard output")
-        yield int(await asyncio.wait_for(process.stdout.readline(), 60))
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
-
-
-async def _ours(folder: Path) -> None:
+async def _ours(kind: str, folder: Path) -> None:
     clock = SystemClock()
-    intake = await open_bus(url_of("sqlite", folder / "intake.sqlite"), settings=_ROOMY)
+    on_sqlite = url_of("sqlite", folder / "intake.sqlite")
+    intake = await open_bus(on_sqlite if kind == "sqlite" else _ON_PUBSUB, settings=_ROOMY)
     objects = await open_objects(url_of("file", folder / "objects"))
     env = ReceiverEnvironment(intake=intake, objects=objects, tokens=_OneToken(), clock=clock, port=0)
     receiver = Receiver(env)
@@ -77,4 +63,4 @@ async def _bare() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_ours(Path(sys.argv[2])) if sys.argv[1] == "ours" else _bare())
+    asyncio.run(_bare() if sys.argv[1] == "bare" else _ours(sys.argv[1], Path(sys.argv[2])))

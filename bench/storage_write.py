@@ -14,8 +14,8 @@ from typing import Any
 
 from google.cloud.bigquery_storage_v1.services.big_query_write import BigQueryWriteAsyncClient
 
+from bench.processes import serving
 from bench.report import Figure, Options
-from bench.storage_write_process import running_storage_write
 from shared.catalog import load_catalog
 from shared.catalog.model import ColumnType
 from shared.clock import SystemClock
@@ -70,7 +70,7 @@ async def measure(options: Options) -> list[Figure]:
     size = sum(map(len, encoder.encode(rows, largest=LARGEST_REQUEST).rows)) / len(rows)
     appending, encoding, naive = Timed(), Timed(), Timed()
     message = describe(columns).message
-    async with running_storage_write() as address, _appender(address) as appender:
+    async with serving("bench.storage_write_process") as port, _appender(f"127.0.0.1:{port}") as appender:
         table = f"projects/bench-project/datasets/bench/tables/{_TABLE}"
         await _append(appender, table, columns, rows)
         for _ in range(rounds):

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -19,22 +17,6 @@ _SERVICE = "google.cloud.bigquery.storage.v1.BigQueryWrite"
 _CONFIRMED = types.AppendRowsResponse.serialize(
     types.AppendRowsResponse(append_result=types.AppendRowsResponse.AppendResult())
 )
-
-
-@asynccontextmanager
-async def running_storage_write() -> AsyncIterator[str]:
-    """The `host:port` of one, until the body ends."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.storage_write_process", stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        if process.stdout is None:
-            raise RuntimeError("the server has no standard output")
-        yield f"127.0.0.1:{int(await asyncio.wait_for(process.stdout.readline(), 60))}"
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
 
 
 async def _append_rows(requests: AsyncIterator[bytes], _: Any) -> AsyncIterator[bytes]:
