@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from shared.bus import Backlog, Bus, BusSettings
-from shared.bus.pubsub.adapter import PubsubBus
-from shared.bus.pubsub.connect import connect
-from shared.clock import SystemClock
+from shared.bus import BusSettings
+from tests.bus.real_time import RealTimeHarness
 from tests.contracts.bus import BusContract
 from tests.google.pubsub_emulator import EmulatorMissingError, running_emulator
 
@@ -28,34 +25,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(f"no Pub/Sub emulator: {missing}")
 
 
-class EmulatorHarness:
-    lease_seconds = 10.0
-    """The shortest that Pub/Sub has."""
-
-    def __init__(self) -> None:
-        self._url = f"pubsub://agency-data/records-{next(_numbers)}"
-        self._buses: list[PubsubBus] = []
-
-    async def open(self) -> Bus:
-        settings = BusSettings(lease_seconds=self.lease_seconds, quiet_seconds=0.5)
-        bus = await connect(self._url, clock=SystemClock(), settings=settings)
-        self._buses.append(bus)
-        return bus
-
-    async def open_live(self) -> Bus:
-        return await self.open()
-
-    async def let_pass(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    async def backlog(self, bus: Bus) -> Backlog:
-        """What the bus holds itself: the emulator has no Cloud Monitoring beside it."""
-        return await bus.backlog()
-
-    async def close(self) -> None:
-        for bus in self._buses:
-            await bus.close()
-
+SETTINGS = BusSettings(lease_seconds=10.0, quiet_seconds=0.5)
+"""With the shortest lease that Pub/Sub has."""
 
 _CANNOT_TELL = "the emulator does not tell what waits, and what a bus holds itself is less"
 _WAITS = "it waits for real time; the same adapter waits on the stand-in's clock"
@@ -79,11 +50,11 @@ class TestPubsubBusOnGooglesEmulator(BusContract):
     @pytest.fixture
     async def harness(
         self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-    ) -> AsyncIterator[EmulatorHarness]:
+    ) -> AsyncIterator[RealTimeHarness]:
         if reason := _SKIPPED.get(request.node.originalname):
             pytest.skip(reason)
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", request.getfixturevalue("emulator"))
         monkeypatch.delenv("MONITORING_EMULATOR_HOST", raising=False)
-        harness = EmulatorHarness()
+        harness = RealTimeHarness(f"pubsub://agency-data/records-{next(_numbers)}", SETTINGS)
         yield harness
         await harness.close()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.bus import Backlog, Bus, BusSettings, open_bus
-from shared.objects import Objects, open_objects
-from shared.secrets import Secrets, open_secrets
+from shared.bus import BusSettings
+from tests.bus.real_time import RealTimeHarness
 from tests.contracts.bus import BusContract
 from tests.contracts.objects import ObjectsContract, ObjectsHarness
 from tests.contracts.secrets import SecretsContract
+from tests.objects.test_gcs_contract import GcsHarness
+from tests.secrets.test_contract import SecretManagerHarness
 from tests.warehouse.test_bigquery_contract import TestBigqueryWarehouse as _BigqueryContract
 
 __all__ = ["TestBigquery"]
@@ -23,32 +23,8 @@ class TestBigquery(_BigqueryContract):
     """With Google's own tables, and its own idea of which change is the newest."""
 
 
-class PubsubHarness:
-    lease_seconds = 20.0
-    """Not much more than the shortest that Pub/Sub has, which is 10."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._buses: list[Bus] = []
-
-    async def open(self) -> Bus:
-        bus = await open_bus(self._url, settings=BusSettings(lease_seconds=self.lease_seconds))
-        self._buses.append(bus)
-        return bus
-
-    async def open_live(self) -> Bus:
-        return await self.open()
-
-    async def let_pass(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-    async def backlog(self, bus: Bus) -> Backlog:
-        return await bus.backlog()
-
-    async def close(self) -> None:
-        for bus in self._buses:
-            await bus.close()
-
+SETTINGS = BusSettings(lease_seconds=20.0)
+"""Not much more than the shortest lease that Pub/Sub has, which is 10."""
 
 _MINUTES_LATE = "Cloud Monitoring tells what waits minutes later"
 _SKIPPED = {
@@ -64,34 +40,18 @@ class TestPubsub(BusContract):
     @pytest.fixture
     async def harness(
         self, request: pytest.FixtureRequest, project: str, buses: list[str]
-    ) -> AsyncIterator[PubsubHarness]:
+    ) -> AsyncIterator[RealTimeHarness]:
         if reason := _SKIPPED.get(request.node.originalname):
             pytest.skip(reason)
-        harness = PubsubHarness(f"pubsub://{project}/{buses[0]}")
+        harness = RealTimeHarness(f"pubsub://{project}/{buses[0]}", SETTINGS)
         yield harness
         await harness.close()
-
-
-class GcsHarness:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def open(self) -> Objects:
-        return await open_objects(self._url)
 
 
 class TestGcs(ObjectsContract):
     @pytest.fixture
     def harness(self, bucket: str) -> ObjectsHarness:
         return GcsHarness(f"gs://{bucket}/contract")
-
-
-class SecretManagerHarness:
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    async def open(self) -> Secrets:
-        return await open_secrets(self._url)
 
 
 class TestSecretManager(SecretsContract):
